@@ -1,0 +1,30 @@
+# Finds every library that is not ours. Debian 12 has all of them but ONNX, which tools/setup/bootstrap.sh builds into
+# the cache folder.
+if(DEFINED ENV{SHARDWRIGHT_CACHE})
+  set(SHARDWRIGHT_CACHE "$ENV{SHARDWRIGHT_CACHE}")
+else()
+  set(SHARDWRIGHT_CACHE "$ENV{HOME}/.cache/shardwright")
+endif()
+list(APPEND CMAKE_PREFIX_PATH "${SHARDWRIGHT_CACHE}/onnx-1.23.2" /usr/lib/llvm-19)
+
+find_package(Threads REQUIRED)
+find_package(Protobuf 3.21 REQUIRED)
+find_package(dnnl 2.6 CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(GTest REQUIRED)
+find_package(ONNX 1.23 CONFIG)
+if(NOT ONNX_FOUND)
+  message(FATAL_ERROR "ONNX's C++ library is not in ${SHARDWRIGHT_CACHE}: run tools/setup/bootstrap.sh once")
+endif()
+find_package(MLIR 19.1 CONFIG REQUIRED)
+find_package(LLD 19.1 CONFIG REQUIRED)
+
+# MLIR and LLVM as Debian's two shared libraries, and as system headers (their warnings are not ours).
+add_library(sw_mlir INTERFACE)
+target_include_directories(sw_mlir SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+target_compile_definitions(sw_mlir INTERFACE _GNU_SOURCE __STDC_CONSTANT_MACROS __STDC_FORMAT_MACROS __STDC_LIMIT_MACROS)
+target_link_libraries(sw_mlir INTERFACE MLIR LLVM)
+if(NOT LLVM_ENABLE_RTTI)
+  target_compile_options(sw_mlir INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
+endif()
