@@ -1,0 +1,53 @@
+// Owns the reading side of an op of the onnx dialect, for rows' functions. It owns no op and changes nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/ops/rule.h"
+#include "mlir/IR/Operation.h"
+
+namespace shardwright {
+
+class OpView {
+ public:
+  OpView(mlir::Operation* op, const Facts& facts) : op_(op), facts_(&facts) {}
+
+  mlir::Operation* operation() const { return op_; }
+  const Facts& facts() const { return *facts_; }
+  std::string nodeName() const;                 // the ONNX node's, from the location
+
+  int numOperands() const;
+  int numResults() const;
+  bool has(int operand) const;                  // present and not onnx.None
+  // Trailing absent operands may be missing altogether; an index past the end reads as absent.
+  TensorShape operand(int i) const;
+  TensorShape result(int i) const;
+  Exprs dims(int operand) const;
+  int rank(int operand) const;
+  DType dtype(int operand) const;
+
+  // Attributes under their ONNX names.
+  int64_t intAttr(llvm::StringRef name, int64_t otherwise) const;
+  double floatAttr(llvm::StringRef name, double otherwise) const;
+  std::string stringAttr(llvm::StringRef name, llvm::StringRef otherwise) const;
+  std::optional<std::vector<int64_t>> intsAttr(llvm::StringRef name) const;
+  bool hasAttr(llvm::StringRef name) const;
+  // An axis attribute made non-negative against `rank`.
+  int axisAttr(llvm::StringRef name, int64_t otherwise, int rank) const;
+
+  // The integer contents of an operand where they are known: a constant, an onnx.ShapeValue, or folded into the op's
+  // attribute "static" (see row.h). Flat, row major.
+  std::optional<Exprs> value(int operand) const;
+  // The same where all are plain numbers.
+  std::optional<std::vector<int64_t>> constantInts(int operand) const;
+  // The value of a one-element or splat constant of any number type.
+  std::optional<double> constantScalar(int operand) const;
+
+ private:
+  mlir::Operation* op_;
+  const Facts* facts_;
+};
+
+}  // namespace shardwright
