@@ -23,7 +23,6 @@
 #include "compiler/codegen/loop_nest.h"
 #include "compiler/ops/op_view.h"
 #include "mlir/IR/Builders.h"
-#include "runtime/kernels/kernel.h"
 
 namespace shardwright {
 
@@ -53,7 +52,7 @@ struct ScalarBody {
 // result = finish(reduce over `axes` of map(x)). `count` is a node with the global number of reduced elements, as float.
 struct ReduceBody {
   Reduction::Kind kind;
-  int (*map)(BodyBuilder& b, int x);                  // null: x itself
+  int (*map)(BodyBuilder& b, int x);                      // null: x itself
   int (*finish)(BodyBuilder& b, int reduced, int count);  // null: the reduced value itself
   // The reduced operand dims; from the attribute, the static operand, or all.
   std::vector<int> (*axes)(const OpView& op);
@@ -67,13 +66,14 @@ struct SymbolicView {
 // Every result is a window on operand 0 (dims of `result` = the local result dims, which are given). Nothing: this operand's
 // strides do not allow it (a Reshape of a transposed value); the caller makes operand 0 dense and asks again.
 struct ViewBody {
-  std::optional<SymbolicView> (*view)(const OpView& op, int result, const SymbolicView& operand, llvm::ArrayRef<Expr> resultDims);
+  std::optional<SymbolicView> (*view)(const OpView& op, int result, const SymbolicView& operand,
+                                      llvm::ArrayRef<Expr> resultDims);
 };
 
 // A kernel's typed attribute: a constant, or expressions evaluated at run time.
 using SymbolicAttr = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>, Expr, Exprs>;
 struct KernelCall {
-  std::string kernel;                                 // runtime/kernels
+  std::string kernel;  // runtime/kernels
   std::vector<std::pair<std::string, SymbolicAttr>> attrs;
   // Which operands are passed, in the kernel's order, each with the view transformation that the kernel's form needs (null: as it is;
   // e.g. Gemm's transB swaps dims; Conv's bias). -1: absent.
