@@ -23,6 +23,7 @@
 
 namespace shardwright {
 
+// clang-format off
 enum class ScalarOp {
   // leaves
   kLoad,      // operand `index`
@@ -42,12 +43,13 @@ enum class ScalarOp {
   // ternary
   kSelect,    // condition, then, else
 };
+// clang-format on
 
 // One SSA value of a body. float16 and bfloat16 values are computed in float32 and rounded where `dtype` says so.
 struct ScalarNode {
   ScalarOp op = ScalarOp::kConst;
-  DType dtype = DType::kFloat32;      // of the result
-  std::vector<int> inputs;            // earlier nodes of the same phase
+  DType dtype = DType::kFloat32;  // of the result
+  std::vector<int> inputs;        // earlier nodes of the same phase
   int index = 0;
   double constant = 0;
   int64_t integer = 0;
@@ -56,7 +58,7 @@ struct ScalarNode {
 struct Reduction {
   enum class Kind { kSum, kProd, kMax, kMin, kAnd, kOr };
   Kind kind = Kind::kSum;
-  int value = 0;                      // node; its dtype is the scalar's, accumulated in accumulationType
+  int value = 0;  // node; its dtype is the scalar's, accumulated in accumulationType
 };
 
 struct Store {
@@ -82,7 +84,7 @@ enum class StrideKind {
 struct Operand {
   DType dtype = DType::kFloat32;
   bool written = false;
-  std::vector<StrideKind> strides;    // outer dims, then inner dims
+  std::vector<StrideKind> strides;  // outer dims, then inner dims
 };
 
 // ABI of the generated function (runtime/kernels/kernel.h, LoopFunction):
@@ -93,7 +95,7 @@ struct Operand {
 // The function is thread safe, reads and writes nothing else, calls nothing, and does not allocate. Bits do not depend on
 // how the outer range is cut.
 struct LoopNest {
-  std::string name;                   // a valid C identifier, unique in the plan
+  std::string name;  // a valid C identifier, unique in the plan
   int numOuter = 0;
   int numInner = 0;
   int numParams = 0;
@@ -102,7 +104,7 @@ struct LoopNest {
 
   // kInternal with what is wrong: indices out of range, types that do not fit, kReduced of a later phase, ….
   Status verify() const;
-  std::string str() const;            // one line per node, for --dump-after-each and tests
+  std::string str() const;  // one line per node, for --dump-after-each and tests
 };
 
 // The machine that code is made for.

@@ -54,9 +54,9 @@ class Mesh {
   Expr coordinate(llvm::ArrayRef<SubAxis> list) const;
   std::vector<int64_t> coordinatesOf(int64_t rank) const;  // by axis; the last axis is the minor one
 
-  std::string str(const SubAxis& sub) const;               // "tp" or "tp:(2)4"
+  std::string str(const SubAxis& sub) const;  // "tp" or "tp:(2)4"
   StatusOr<SubAxis> parseSubAxis(std::string_view text) const;
-  std::string str() const;                                 // "dp=2,tp=4"
+  std::string str() const;  // "dp=2,tp=4"
 
  private:
   std::vector<MeshAxis> axes_;

@@ -30,14 +30,14 @@ namespace shardwright {
 // One factor of a dim.
 struct DimSplit {
   Expr extent;
-  AxisList axes;    // empty: whole
-  Expr granules;    // meaningless if whole
+  AxisList axes;  // empty: whole
+  Expr granules;  // meaningless if whole
 };
 
 struct DimSharding {
   llvm::SmallVector<DimSplit, 1> factors;  // empty: whole
   bool whole() const;
-  AxisList axes() const;                   // of all factors, major first
+  AxisList axes() const;  // of all factors, major first
 };
 
 enum class PartialKind { kNone, kSum, kMax, kMin, kProd };

@@ -23,7 +23,7 @@ mlir::RankedTensorType tensorType(mlir::MLIRContext* context, llvm::ArrayRef<Exp
 
 // The dims of a value's type; requires a RankedTensorType whose dynamic dims are listed in its encoding.
 Exprs dimsOf(mlir::Type type);
-DType dtypeOf(mlir::Type tensorOrElementType);  // kUndefined for `none`
+DType dtypeOf(mlir::Type tensorOrElementType);                    // kUndefined for `none`
 mlir::Type elementType(mlir::MLIRContext* context, DType dtype);  // null for types that MLIR lacks
 
 // #dist.exprs<["batch*2", 3]>: a list of expressions as an attribute, uniqued; also the encoding above.

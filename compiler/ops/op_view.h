@@ -16,11 +16,11 @@ class OpView {
 
   mlir::Operation* operation() const { return op_; }
   const Facts& facts() const { return *facts_; }
-  std::string nodeName() const;                 // the ONNX node's, from the location
+  std::string nodeName() const;  // the ONNX node's, from the location
 
   int numOperands() const;
   int numResults() const;
-  bool has(int operand) const;                  // present and not onnx.None
+  bool has(int operand) const;  // present and not onnx.None
   // Trailing absent operands may be missing altogether; an index past the end reads as absent.
   TensorShape operand(int i) const;
   TensorShape result(int i) const;

@@ -58,8 +58,8 @@ struct TensorShape {
   DType dtype = DType::kUndefined;  // kUndefined: absent
   Exprs dims;
 };
-StatusOr<Rule> parseRule(std::string_view text, llvm::ArrayRef<TensorShape> operands, llvm::ArrayRef<TensorShape> results,
-                         const Facts& facts);
+StatusOr<Rule> parseRule(std::string_view text, llvm::ArrayRef<TensorShape> operands,
+                         llvm::ArrayRef<TensorShape> results, const Facts& facts);
 
 // One split of a factor: its index in mixed radix is (outer, rest), and rest is split by `axes` with `granules`.
 // outer = 1 is a contiguous split; outer = 3 on the fused QKV dim is a strided one.

@@ -64,7 +64,7 @@ class Expr {
 
   bool isConstant() const;
   std::optional<int64_t> constant() const;
-  bool isSymbol() const;         // exactly one symbol
+  bool isSymbol() const;           // exactly one symbol
   std::string symbolName() const;  // requires isSymbol()
   // All symbols in it, by name, in order.
   std::set<std::string> symbols() const;

@@ -79,8 +79,8 @@ class [[nodiscard]] StatusOr {
 #define SW_CONCAT(a, b) SW_CONCAT_INNER(a, b)
 
 // Returns the failure of `expr` from the enclosing function.
-#define SW_RETURN_IF_ERROR(expr)                           \
-  do {                                                     \
+#define SW_RETURN_IF_ERROR(expr)                                                     \
+  do {                                                                               \
     if (::shardwright::Status sw_status = (expr); !sw_status.ok()) return sw_status; \
   } while (false)
 

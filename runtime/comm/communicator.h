@@ -83,7 +83,8 @@ class World {
 
   // Point to point, matched by (peer, channel) in order. Buffers as for collectives.
   virtual Status send(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) = 0;
-  virtual Status receive(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) = 0;
+  virtual Status receive(int peer, uint32_t channel, const StridedBlock& block, DType dtype,
+                         const std::string& name) = 0;
 
   // Makes every wait of every rank return kEnvironment with this message (the first one wins); idempotent.
   virtual void abort(const Status& reason) = 0;

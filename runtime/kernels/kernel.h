@@ -39,7 +39,9 @@ struct TensorRef {
   }
   bool absent() const { return dtype == DType::kUndefined; }
   template <typename T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
 };
 
 // An attribute, already evaluated: expressions have become integers.
@@ -76,7 +78,10 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   // Bytes of this constant operand in the kernel's own layout, valid for every later prepare(); 0: used as it is.
-  virtual int64_t packedBytes(int input, const TensorRef& constant) { (void)input, (void)constant; return 0; }
+  virtual int64_t packedBytes(int input, const TensorRef& constant) {
+    (void)input, (void)constant;
+    return 0;
+  }
   virtual Status pack(int input, const TensorRef& constant, void* packed, ThreadPool& pool) {
     (void)input, (void)constant, (void)packed, (void)pool;
     return Status();
