@@ -421,8 +421,7 @@ Sharding project(const Rule& rule, const Strategy& strategy, const FactorTensor&
 }
 
 std::optional<Strategy> strategyFrom(const Rule& rule, const FactorTensor& tensor, const Sharding& sharding,
-                                     llvm::ArrayRef<Expr> dims, const Facts& facts) {
-  (void)facts;
+                                     llvm::ArrayRef<Expr> /*dims*/, const Facts& /*facts*/) {
   Strategy strategy(rule.factors.size());
   if (tensor.dims.size() != sharding.dims.size()) return std::nullopt;
   for (size_t d = 0; d < tensor.dims.size(); ++d) {
