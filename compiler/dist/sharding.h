@@ -94,6 +94,6 @@ StatusOr<Sharding> parseSharding(std::string_view text, const Mesh& mesh);
 mlir::Attribute shardingAttr(mlir::MLIRContext* context, const Sharding& s, const Mesh& mesh);
 const Sharding& shardingOf(mlir::Attribute attr);
 mlir::Attribute meshAttr(mlir::MLIRContext* context, const Mesh& mesh);
-const Mesh& meshOf(mlir::Attribute attr);
+const Mesh& meshOf(mlir::Attribute attr);  // of a #dist.mesh
 
 }  // namespace shardwright
