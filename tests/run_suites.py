@@ -10,8 +10,10 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -86,28 +88,39 @@ def runPython(tally, build):
     for path in sorted((ROOT / "tests").rglob("*_test.py")):
         name = str(path.relative_to(ROOT))
         print(f"--- {name}", flush=True)
-        environment = {**os.environ, "SHARDWRIGHT_BUILD": str(build), "PYTHONPATH": str(ROOT / "tests")}
-        try:
-            result = subprocess.run([sys.executable, "-m", "unittest", "-v", path.name], cwd=path.parent, env=environment,
-                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PYTHON_TEST_TIMEOUT_S)
-        except subprocess.TimeoutExpired as expired:
-            print((expired.stdout or b"").decode(errors="replace"))
+        environment = {**os.environ, "SHARDWRIGHT_BUILD": str(build)}
+        status, output = runForAtMost(PYTHON_TEST_TIMEOUT_S, [sys.executable, "-m", "unittest", "-v", path.name], path.parent, environment)
+        print(output, flush=True)
+        if status is None:
             tally.add(failures=[f"{name}: no end after {PYTHON_TEST_TIMEOUT_S} s"])
-            continue
-        print(result.stdout, flush=True)
-        addUnittestOutput(tally, name, result)
+        else:
+            addUnittestOutput(tally, name, status, output)
 
 
-def addUnittestOutput(tally, name, result):
-    ran = re.search(r"^Ran (\d+) tests? in", result.stdout, re.MULTILINE)
+def runForAtMost(seconds, command, folder, environment):
+    """Exit status (None: it was stopped, with all it had started) and output."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            status = None
+        output.seek(0)
+        return status, output.read().decode(errors="replace")
+
+
+def addUnittestOutput(tally, name, status, output):
+    ran = re.search(r"^Ran (\d+) tests? in", output, re.MULTILINE)
     count = int(ran.group(1)) if ran else 0
     if count == 0:
         tally.add(failures=[f"{name}: ran no test"])
         return
-    skipped = sum(int(number) for number in re.findall(r"^(?:OK|FAILED) \(.*?skipped=(\d+)", result.stdout, re.MULTILINE))
-    failed = set(re.findall(r"^(?:FAIL|ERROR): (.*)$", result.stdout, re.MULTILINE))
-    if result.returncode and not failed:
-        failed = {f"exit status {result.returncode}"}
+    skipped = sum(int(number) for number in re.findall(r"^(?:OK|FAILED) \(.*?skipped=(\d+)", output, re.MULTILINE))
+    failed = set(re.findall(r"^(?:FAIL|ERROR): (.*)$", output, re.MULTILINE))
+    if status and not failed:
+        failed = {f"exit status {status}"}
     tally.add(max(count - skipped - len(failed), 0), skipped, [f"{name}: {test}" for test in sorted(failed)])
 
 
