@@ -5,18 +5,20 @@
 //   expr   := term (("+" | "-") term)*
 //   term   := factor ("*" factor)*
 //   factor := integer | symbol | call | "(" expr ")" | "-" factor
-//   call   := ("floordiv" | "ceildiv" | "mod" | "min" | "max") "(" expr "," expr ")"
-//   symbol := [A-Za-z_@%][A-Za-z0-9_.:/@%]*      any other name is written in back quotes: `past len`
+//   call   := ("floordiv" | "ceildiv" | "mod") "(" expr "," expr ")" | ("min" | "max") "(" expr ("," expr)+ ")"
+//   symbol := [A-Za-z_@%][A-Za-z0-9_.:/@%]*      any other name is written in back quotes: `past len`,
+//                                                a back quote in it doubled
 // "@tp" is the rank's coordinate on mesh axis tp, 0 … size-1; "%name" is bound by a step while the plan runs; every other
 // symbol is a dimension of the model's inputs (an ONNX dim_param).
 //
 // Canonical form: a sum of monomials (integer coefficient × product of atoms with powers) in one fixed order. An atom is a
 // symbol, or a floordiv, min or max that cannot be simplified. ceildiv(a,b) is kept as floordiv(a+b-1, b) and mod(a,b) as
-// a - b*floordiv(a,b). Division is by positive divisors. Two expressions that have the same canonical form are equal;
+// a - b*floordiv(a,b). Divisors, and the symbols that are factors of them, are positive wherever it is evaluated. Two expressions that have the same canonical form are equal;
 // floordiv(B*S, B) is S, floordiv(6*n + 3, 2) is 3*n + 1, max(3, 5) is 5.
 //
 // Nodes are interned for the life of the process: copying is copying a pointer, == compares pointers, and any thread may
-// build or read expressions. Overflow of 64 bits while building saturates to a poisoned expression that fails evaluate().
+// build or read expressions. Overflow of 64 bits while building, division by a constant below 1, and more than 1024 terms
+// give a poisoned expression, printed as floordiv(1, 0), that fails evaluate().
 #pragma once
 
 #include <cstdint>
