@@ -1,0 +1,18 @@
+// Owns the list of passes. What a pass does is said at its class; the order of the line is pipeline.cc.
+#pragma once
+
+#include <memory>
+
+#include "mlir/Pass/Pass.h"
+
+namespace shardwright {
+
+// lower
+std::unique_ptr<mlir::Pass> createExpandOpsPass();
+std::unique_ptr<mlir::Pass> createFuseLoopsPass();
+std::unique_ptr<mlir::Pass> createSelectStepsPass();
+
+// All of them, for shard-opt.
+void registerPasses();
+
+}  // namespace shardwright
