@@ -66,7 +66,7 @@ struct FuseLoops : mlir::PassWrapper<FuseLoops, mlir::OperationPass<mlir::func::
     llvm::SmallVector<mlir::Value> yielded;
     for (mlir::Value output : outputs) yielded.push_back(mapping.lookup(output));
     builder.create<step::YieldOp>(fused.getLoc(), yielded);
-    for (auto [output, result] : llvm::zip(outputs, fused.getOutputs())) output.replaceAllUsesWith(result);
+    for (auto [i, result] : llvm::enumerate(fused.getOutputs())) mlir::Value(outputs[i]).replaceAllUsesWith(result);
     for (mlir::Operation* op : llvm::reverse(group.ops)) op->erase();
   }
 };
