@@ -86,14 +86,15 @@ std::vector<int64_t> indexSet(const Sharding& s, const std::vector<int64_t>& dim
 // The largest local number of elements over ranks at the given sizes.
 int64_t maxLocalCount(const Sharding& s, llvm::ArrayRef<Expr> dims, const Mesh& mesh, const Bindings& sizes);
 
-// Text: "[_, {tp}, 3·{tp:(1)2}/12, _] partial=sum{dp}"; see README for the grammar. parse(str(s)) == s.
+// Text: "[_, 768{tp}, 3*768{tp:(1)2}/12, _] partial=sum{dp}": a dim's factors with their extents, and granules where they
+// are not the number of parts; see README for the grammar. parse(str(s)) == s.
 std::string str(const Sharding& s, const Mesh& mesh);
 StatusOr<Sharding> parseSharding(std::string_view text, const Mesh& mesh);
 
-// #dist.sharding<…> and the module's #dist.mesh<…>.
+// #dist.sharding<#mesh, "[_, 768{tp}]"> and the module's #dist.mesh<"tp=2">.
 mlir::Attribute shardingAttr(mlir::MLIRContext* context, const Sharding& s, const Mesh& mesh);
 const Sharding& shardingOf(mlir::Attribute attr);
 mlir::Attribute meshAttr(mlir::MLIRContext* context, const Mesh& mesh);
-const Mesh& meshOf(mlir::Attribute attr);  // of a #dist.mesh
+const Mesh& meshOf(mlir::Attribute attr);  // of either  // of a #dist.mesh
 
 }  // namespace shardwright
