@@ -1,0 +1,38 @@
+// Owns reading model.onnx: what comes out has been checked as a graph and against the files beside it, and holds no large
+// tensor. It does not own types or shapes, nor the IR; see import.h.
+#pragma once
+
+#include <string>
+
+#include "onnx/onnx_pb.h"
+#include "runtime/base/status.h"
+
+namespace shardwright {
+
+// A model as import wants it:
+// - every tensor of more than kEmbeddedBytesLimit (wire_format.h) is external data, embedded ones included (their location is
+//   the model file itself); every location names a file in the model's folder (or a link there), has offset and length, and
+//   offset + length lies within the file; length is what dtype and shape need;
+// - no model-local function is left: calls are replaced by bodies (function_inliner.h);
+// - nodes of every graph are in an order in which values are defined before they are used; every node has a name
+//   ("OpType_k" for the k-th of its graph where the exporter gave none); no value is undefined or defined twice;
+// - the domain "ai.onnx" is written "", as in the schema registry.
+struct ModelFile {
+  onnx::ModelProto proto;
+  std::string path;    // as the user gave it
+  std::string name;    // the last part of it: what messages and the IR call the model
+  std::string folder;  // what locations of external data are relative to
+  int opset = 0;       // of the domain ""
+};
+
+constexpr int kMaxIrVersion = 14;
+constexpr int kMinOpset = 13;
+constexpr int kMaxOpset = 28;
+
+// kUserError with one line per error of the model; kEnvironment where the file system fails.
+StatusOr<ModelFile> readModelFile(const std::string& path);
+
+// The same for a model in memory, whose external data lies in `folder`; for tests.
+StatusOr<ModelFile> checkModel(onnx::ModelProto proto, const std::string& path);
+
+}  // namespace shardwright
