@@ -6,7 +6,8 @@
 //   - replicated means bit-identical: after an all-reduce or all-gather every member holds the same bits, and the same
 //     inputs give the same bits on every run (fixed order of combination). 16-bit floats are combined in float32;
 //   - parts may be ragged and empty;
-//   - a started operation's memory must stay valid and, where read by peers, unchanged until wait() returns;
+//   - a started operation's memory, and the Collective itself, must stay valid and, where read by peers, unchanged until
+//     wait() returns; after wait() returns they are the caller's again;
 //   - nothing is allocated by start() and wait() after prepare();
 //   - a wait ends at the deadline with kEnvironment and the names of the members that have not come, or at once when any
 //     rank has called abort().
@@ -39,9 +40,9 @@ enum class CollectiveKind { kAllReduce, kAllGather, kReduceScatter, kAllToAll, k
 // One collective with all sizes known. Blocks that meet have equal dims.
 //   all-reduce      sends = {my block}, recvs = {result block}; same dims everywhere; may be the same memory
 //   all-gather      sends = {my part}, recvs[i] = where member i's part goes (dims of part i)
-//   reduce-scatter  sends[i] = my contribution to member i's part, recvs = {my part}
+//   reduce-scatter  sends[i] = my contribution to member i's part, recvs = {my part}; may be the memory of sends[index]
 //   all-to-all      sends[i] = what goes to member i, recvs[i] = where member i's goes
-//   broadcast       sends = {block} on member 0, recvs = {block} on all
+//   broadcast       sends = {block} on member 0 (elsewhere not looked at), recvs = {block} on all; may be the same memory
 //   permute         sends = {my block}, recvs = {block}; `peer` = the member whose block is received
 struct Collective {
   CollectiveKind kind = CollectiveKind::kAllReduce;
@@ -78,10 +79,12 @@ class World {
   virtual ~World() = default;
   virtual int size() const = 0;
   virtual int rank() const = 0;
-  // The group of these ranks (ascending in member order; all members call it with the same list, in the same order of groups).
+  // The group of these ranks, in member order; all members call it with the same list and name. Groups of one list and
+  // name are told apart by the order in which a rank asks for them.
   virtual StatusOr<std::unique_ptr<Communicator>> group(const std::vector<int>& ranks, const std::string& name) = 0;
 
-  // Point to point, matched by (peer, channel) in order. Buffers as for collectives.
+  // Point to point, matched by (peer, channel) in order. A send does not wait for its receiver, and the block is the
+  // caller's again when it returns.
   virtual Status send(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) = 0;
   virtual Status receive(int peer, uint32_t channel, const StridedBlock& block, DType dtype,
                          const std::string& name) = 0;
