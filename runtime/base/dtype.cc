@@ -12,13 +12,33 @@ struct DTypeRow {
 
 // By the number of the type.
 constexpr DTypeRow kRows[] = {
-    {"undefined", 0},      {"float32", 32},       {"uint8", 8},           {"int8", 8},
-    {"uint16", 16},        {"int16", 16},         {"int32", 32},          {"int64", 64},
-    {"string", 0},         {"bool", 8},           {"float16", 16},        {"float64", 64},
-    {"uint32", 32},        {"uint64", 64},        {"complex64", 64},      {"complex128", 128},
-    {"bfloat16", 16},      {"float8_e4m3fn", 8},  {"float8_e4m3fnuz", 8}, {"float8_e5m2", 8},
-    {"float8_e5m2fnuz", 8}, {"uint4", 4},         {"int4", 4},            {"float4_e2m1", 4},
-    {"float8_e8m0", 8},    {"uint2", 2},          {"int2", 2},
+    {"undefined", 0},
+    {"float32", 32},
+    {"uint8", 8},
+    {"int8", 8},
+    {"uint16", 16},
+    {"int16", 16},
+    {"int32", 32},
+    {"int64", 64},
+    {"string", 0},
+    {"bool", 8},
+    {"float16", 16},
+    {"float64", 64},
+    {"uint32", 32},
+    {"uint64", 64},
+    {"complex64", 64},
+    {"complex128", 128},
+    {"bfloat16", 16},
+    {"float8_e4m3fn", 8},
+    {"float8_e4m3fnuz", 8},
+    {"float8_e5m2", 8},
+    {"float8_e5m2fnuz", 8},
+    {"uint4", 4},
+    {"int4", 4},
+    {"float4_e2m1", 4},
+    {"float8_e8m0", 8},
+    {"uint2", 2},
+    {"int2", 2},
 };
 constexpr int kNumRows = static_cast<int>(sizeof kRows / sizeof kRows[0]);
 
@@ -50,8 +70,10 @@ bool isFloat(DType type) {
     case DType::kFloat8E5M2:
     case DType::kFloat8E5M2FNUZ:
     case DType::kFloat4E2M1:
-    case DType::kFloat8E8M0: return true;
-    default: return false;
+    case DType::kFloat8E8M0:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -68,8 +90,10 @@ bool isInteger(DType type) {
     case DType::kUint4:
     case DType::kInt4:
     case DType::kUint2:
-    case DType::kInt2: return true;
-    default: return false;
+    case DType::kInt2:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -83,7 +107,8 @@ DType accumulationType(DType type) {
 }
 
 float float16ToFloat(uint16_t bits) {
-  uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16, exponent = (bits >> 10) & 0x1fu, fraction = bits & 0x3ffu;
+  uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16, exponent = (bits >> 10) & 0x1fu,
+           fraction = bits & 0x3ffu;
   uint32_t wide;
   if (exponent == 0x1f) {
     wide = sign | 0x7f800000u | (fraction << 13);

@@ -21,8 +21,10 @@ const Monomial* multiplyMonomials(const Monomial* a, const Monomial* b) {
   auto i = a->factors.begin(), j = b->factors.begin();
   while (i != a->factors.end() && j != b->factors.end()) {
     int order = compareAtoms(i->atom, j->atom);
-    if (order == 0) out.push_back({i->atom, i->power + j->power}), ++i, ++j;
-    else out.push_back(order < 0 ? *i++ : *j++);
+    if (order == 0)
+      out.push_back({i->atom, i->power + j->power}), ++i, ++j;
+    else
+      out.push_back(order < 0 ? *i++ : *j++);
   }
   out.insert(out.end(), i, a->factors.end());
   out.insert(out.end(), j, b->factors.end());
@@ -93,7 +95,8 @@ const Monomial* commonSymbols(Expr e, Expr d) {
       }
     }
   }
-  common.erase(std::remove_if(common.begin(), common.end(), [](const Factor& f) { return f.power == 0; }), common.end());
+  common.erase(std::remove_if(common.begin(), common.end(), [](const Factor& f) { return f.power == 0; }),
+               common.end());
   return internMonomial(std::move(common));
 }
 
@@ -252,7 +255,8 @@ std::optional<int64_t> Expr::constant() const {
 }
 
 bool Expr::isSymbol() const {
-  if (node_->terms.size() != 1 || node_->terms[0].coefficient != 1 || node_->terms[0].monomial->degree != 1) return false;
+  if (node_->terms.size() != 1 || node_->terms[0].coefficient != 1 || node_->terms[0].monomial->degree != 1)
+    return false;
   return node_->terms[0].monomial->factors[0].atom->kind == Atom::Kind::kSymbol;
 }
 

@@ -106,9 +106,7 @@ Expr::Expr(int64_t value) : node_(nullptr) {
   node_ = isCached ? (*cached)[static_cast<size_t>(value - kFirstCached)] : internConstant(value).node();
 }
 
-Expr Expr::symbol(std::string_view name) {
-  return exprOfAtom(internAtom(Atom::Kind::kSymbol, std::string(name), {}));
-}
+Expr Expr::symbol(std::string_view name) { return exprOfAtom(internAtom(Atom::Kind::kSymbol, std::string(name), {})); }
 
 Expr exprOfAtom(const Atom* atom) { return internSum({{internMonomial({{atom, 1}}), 1}}); }
 Expr exprOfTerm(const Term& term) { return internSum({term}); }

@@ -28,7 +28,9 @@ std::string symbolText(const std::string& name) {
 
 std::string atomText(const Atom* atom) {
   if (atom->kind == Atom::Kind::kSymbol) return symbolText(atom->name);
-  std::string text = atom->kind == Atom::Kind::kFloorDiv ? "floordiv(" : atom->kind == Atom::Kind::kMin ? "min(" : "max(";
+  std::string text = atom->kind == Atom::Kind::kFloorDiv ? "floordiv("
+                     : atom->kind == Atom::Kind::kMin    ? "min("
+                                                         : "max(";
   for (size_t i = 0; i < atom->args.size(); ++i) text += (i ? ", " : "") + atom->args[i].str();
   return text + ")";
 }
@@ -139,7 +141,8 @@ class Parser {
     if (!take(')')) return expected("\",\" or \")\"");
     bool isExtremum = name == "min" || name == "max";
     if (args.size() < 2 || (!isExtremum && args.size() != 2))
-      return expected(std::string(name) + (isExtremum ? " of two or more arguments" : " of two arguments") + " before it");
+      return expected(std::string(name) + (isExtremum ? " of two or more arguments" : " of two arguments") +
+                      " before it");
     if (name == "floordiv") return Expr::floorDiv(args[0], args[1]);
     if (name == "ceildiv") return Expr::ceilDiv(args[0], args[1]);
     if (name == "mod") return Expr::mod(args[0], args[1]);
@@ -175,10 +178,14 @@ std::string Expr::str() const {
     int64_t shown = minus ? -t.coefficient : t.coefficient;
     if (!text.empty()) text += minus ? " - " : " + ";
     std::string atoms = monomialText(t.monomial);
-    if (atoms.empty()) text += std::to_string(shown);
-    else if (shown == 1) text += atoms;
-    else if (shown == -1) text += "-" + atoms;
-    else text += std::to_string(shown) + "*" + atoms;
+    if (atoms.empty())
+      text += std::to_string(shown);
+    else if (shown == 1)
+      text += atoms;
+    else if (shown == -1)
+      text += "-" + atoms;
+    else
+      text += std::to_string(shown) + "*" + atoms;
   }
   return text;
 }

@@ -93,8 +93,8 @@ class Bounder {
       } else {
         int64_t least = std::max<int64_t>(arg.lower, 1), most = std::max(arg.upper, least);
         int64_t lower = result.lower < 0 ? floorBound(result.lower, least) : floorBound(result.lower, most);
-        int64_t upper = result.upper < 0 ? (most == kMax ? -1 : floorBound(result.upper, most))
-                                         : floorBound(result.upper, least);
+        int64_t upper =
+            result.upper < 0 ? (most == kMax ? -1 : floorBound(result.upper, most)) : floorBound(result.upper, least);
         if (result.lower >= 0 && most == kMax) lower = 0;
         result = {lower, upper};
       }
@@ -145,8 +145,7 @@ class Bounder {
         Expr distance = Expr::symbol(name);
         replacements.emplace(name, fromLeast ? Expr(end) + distance : Expr(end) - distance);
       }
-      if (!replacements.empty())
-        best = meet(best, Bounder(shifted).bySum(e.substitute(replacements), expansions));
+      if (!replacements.empty()) best = meet(best, Bounder(shifted).bySum(e.substitute(replacements), expansions));
     }
     return best;
   }
@@ -201,7 +200,8 @@ class Units {
     }
     std::vector<Expr> args;
     for (Expr arg : f.atom->args) args.push_back(back(arg));
-    Expr whole = f.atom->kind == Atom::Kind::kFloorDiv ? Expr::floorDiv(args[0], args[1]) : extremum(f.atom->kind, args);
+    Expr whole =
+        f.atom->kind == Atom::Kind::kFloorDiv ? Expr::floorDiv(args[0], args[1]) : extremum(f.atom->kind, args);
     for (int i = 0; i < f.power; ++i) result *= whole;
     return result;
   }

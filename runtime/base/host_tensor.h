@@ -18,7 +18,7 @@ struct HostTensor {
   };
 
   DType dtype = DType::kUndefined;
-  std::vector<int64_t> dims;  // none: a scalar
+  std::vector<int64_t> dims;                   // none: a scalar
   std::unique_ptr<unsigned char, Free> bytes;  // dense, row-major, 64-byte aligned; never null once made
 
   // Uninitialised; the dims are not negative and their product fits in memory.
@@ -38,9 +38,13 @@ struct HostTensor {
   }
   int64_t sizeBytes() const { return byteSize(dtype, count()); }
   template <typename T>
-  T* as() { return reinterpret_cast<T*>(bytes.get()); }
+  T* as() {
+    return reinterpret_cast<T*>(bytes.get());
+  }
   template <typename T>
-  const T* as() const { return reinterpret_cast<const T*>(bytes.get()); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(bytes.get());
+  }
 
   HostTensor clone() const {
     HostTensor copy = make(dtype, dims);

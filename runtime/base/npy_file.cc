@@ -14,9 +14,9 @@ struct NpyType {
 };
 
 constexpr NpyType kTypes[] = {
-    {"f4", DType::kFloat32}, {"f8", DType::kFloat64}, {"f2", DType::kFloat16}, {"V2", DType::kBFloat16},
-    {"b1", DType::kBool},    {"i1", DType::kInt8},    {"i2", DType::kInt16},   {"i4", DType::kInt32},
-    {"i8", DType::kInt64},   {"u1", DType::kUint8},   {"u2", DType::kUint16},  {"u4", DType::kUint32},
+    {"f4", DType::kFloat32}, {"f8", DType::kFloat64},   {"f2", DType::kFloat16},     {"V2", DType::kBFloat16},
+    {"b1", DType::kBool},    {"i1", DType::kInt8},      {"i2", DType::kInt16},       {"i4", DType::kInt32},
+    {"i8", DType::kInt64},   {"u1", DType::kUint8},     {"u2", DType::kUint16},      {"u4", DType::kUint32},
     {"u8", DType::kUint64},  {"c8", DType::kComplex64}, {"c16", DType::kComplex128},
 };
 
@@ -38,10 +38,14 @@ class HeaderParser {
     while (!take('}')) {
       std::optional<std::string_view> key = quoted();
       if (!key || !take(':')) return std::nullopt;
-      if (*key == "descr") hasType = type(result.dtype);
-      else if (*key == "fortran_order") hasOrder = boolean(result.fortranOrder);
-      else if (*key == "shape") hasShape = shape(result.dims);
-      else return std::nullopt;
+      if (*key == "descr")
+        hasType = type(result.dtype);
+      else if (*key == "fortran_order")
+        hasOrder = boolean(result.fortranOrder);
+      else if (*key == "shape")
+        hasShape = shape(result.dims);
+      else
+        return std::nullopt;
       if (!take(',') && (at_ >= text_.size() || text_[at_] != '}')) return std::nullopt;
     }
     if (!hasType || !hasOrder || !hasShape) return std::nullopt;
@@ -95,7 +99,8 @@ class HeaderParser {
       int64_t dim = 0;
       size_t begin = at_;
       for (; at_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_])); ++at_)
-        if (__builtin_mul_overflow(dim, int64_t{10}, &dim) || __builtin_add_overflow(dim, text_[at_] - '0', &dim)) return false;
+        if (__builtin_mul_overflow(dim, int64_t{10}, &dim) || __builtin_add_overflow(dim, text_[at_] - '0', &dim))
+          return false;
       if (at_ == begin) return false;
       dims.push_back(dim);
       if (!take(',') && (at_ >= text_.size() || text_[at_] != ')')) return false;
@@ -135,7 +140,8 @@ StatusOr<HostTensor> npyFromBytes(std::string_view bytes, const std::string& whe
   if (length > bytes.size() - begin) return userError(where + ": the header is truncated");
   HeaderParser parser(bytes.substr(begin, length));
   std::optional<Header> header = parser.header();
-  if (!header) return userError(where + ": the .npy header cannot be read: found " + std::string(bytes.substr(begin, length)));
+  if (!header)
+    return userError(where + ": the .npy header cannot be read: found " + std::string(bytes.substr(begin, length)));
   if (header->dtype == DType::kUndefined) {
     return userError(where + ": found element type \"" + std::string(parser.typeCode()) +
                      "\"; allowed are little-endian f2, f4, f8, b1, i1 to i8, u1 to u8, c8, c16, and V2 for bfloat16");
@@ -147,8 +153,10 @@ StatusOr<HostTensor> npyFromBytes(std::string_view bytes, const std::string& whe
                      std::to_string(byteSize(header->dtype, count)));
   }
   HostTensor tensor = HostTensor::make(header->dtype, header->dims);
-  if (header->fortranOrder) copyFromFortranOrder(data.data(), tensor);
-  else std::memcpy(tensor.bytes.get(), data.data(), data.size());
+  if (header->fortranOrder)
+    copyFromFortranOrder(data.data(), tensor);
+  else
+    std::memcpy(tensor.bytes.get(), data.data(), data.size());
   return tensor;
 }
 
@@ -161,9 +169,11 @@ Status writeNpy(const std::string& path, const HostTensor& tensor) {
   std::string_view code;
   for (const NpyType& t : kTypes)
     if (t.dtype == tensor.dtype) code = t.code;
-  if (code.empty()) return userError(path + ": .npy has no form for " + std::string(dtypeName(tensor.dtype)) + "; write .pb");
+  if (code.empty())
+    return userError(path + ": .npy has no form for " + std::string(dtypeName(tensor.dtype)) + "; write .pb");
   bool hasOrder = bitWidth(tensor.dtype) > 8;
-  std::string header = std::string("{'descr': '") + (hasOrder ? "<" : "|") + std::string(code) + "', 'fortran_order': False, 'shape': (";
+  std::string header =
+      std::string("{'descr': '") + (hasOrder ? "<" : "|") + std::string(code) + "', 'fortran_order': False, 'shape': (";
   for (size_t i = 0; i < tensor.dims.size(); ++i) header += (i ? " " : "") + std::to_string(tensor.dims[i]) + ",";
   header += "), }";
   header.resize((header.size() + 11 + 63) / 64 * 64 - 11, ' ');

@@ -18,11 +18,24 @@ struct TypeName {
   DType dtype;
 };
 constexpr TypeName kTypeNames[] = {
-    {"F32", DType::kFloat32},  {"F16", DType::kFloat16},        {"BF16", DType::kBFloat16},     {"F64", DType::kFloat64},
-    {"I64", DType::kInt64},    {"I32", DType::kInt32},          {"I16", DType::kInt16},         {"I8", DType::kInt8},
-    {"U64", DType::kUint64},   {"U32", DType::kUint32},         {"U16", DType::kUint16},        {"U8", DType::kUint8},
-    {"BOOL", DType::kBool},    {"F8_E4M3", DType::kFloat8E4M3FN}, {"F8_E5M2", DType::kFloat8E5M2},
-    {"F8_E8M0", DType::kFloat8E8M0}, {"F8_E4M3FNUZ", DType::kFloat8E4M3FNUZ}, {"F8_E5M2FNUZ", DType::kFloat8E5M2FNUZ},
+    {"F32", DType::kFloat32},
+    {"F16", DType::kFloat16},
+    {"BF16", DType::kBFloat16},
+    {"F64", DType::kFloat64},
+    {"I64", DType::kInt64},
+    {"I32", DType::kInt32},
+    {"I16", DType::kInt16},
+    {"I8", DType::kInt8},
+    {"U64", DType::kUint64},
+    {"U32", DType::kUint32},
+    {"U16", DType::kUint16},
+    {"U8", DType::kUint8},
+    {"BOOL", DType::kBool},
+    {"F8_E4M3", DType::kFloat8E4M3FN},
+    {"F8_E5M2", DType::kFloat8E5M2},
+    {"F8_E8M0", DType::kFloat8E8M0},
+    {"F8_E4M3FNUZ", DType::kFloat8E4M3FNUZ},
+    {"F8_E5M2FNUZ", DType::kFloat8E5M2FNUZ},
     {"C64", DType::kComplex64},
 };
 
@@ -98,23 +111,27 @@ StatusOr<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
   SW_ASSIGN_OR_RETURN(File file, File::openForReading(path));
   SW_ASSIGN_OR_RETURN(int64_t fileBytes, file.sizeBytes());
   unsigned char lengthBytes[8];
-  if (fileBytes < 8) return userError(path + ": found " + std::to_string(fileBytes) + " bytes; a safetensors file has more");
+  if (fileBytes < 8)
+    return userError(path + ": found " + std::to_string(fileBytes) + " bytes; a safetensors file has more");
   SW_RETURN_IF_ERROR(file.readAt(0, lengthBytes, 8));
   uint64_t length = 0;
   for (int i = 7; i >= 0; --i) length = length << 8 | lengthBytes[i];
   if (length > kMostHeaderBytes || static_cast<int64_t>(length) > fileBytes - 8) {
     return userError(path + ": found a header of " + std::to_string(length) + " bytes; allowed are " +
-                     std::to_string(std::min(kMostHeaderBytes, fileBytes - 8)) + "; it is truncated or no safetensors file");
+                     std::to_string(std::min(kMostHeaderBytes, fileBytes - 8)) +
+                     "; it is truncated or no safetensors file");
   }
   std::string header(length, '\0');
   auto headerBytes = static_cast<int64_t>(length);
   SW_RETURN_IF_ERROR(file.readAt(8, header.data(), headerBytes));
   nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
-  if (!json.is_object()) return userError(path + ": the header is not a JSON object; it is damaged or no safetensors file");
+  if (!json.is_object())
+    return userError(path + ": the header is not a JSON object; it is damaged or no safetensors file");
   SafetensorsFile result(std::move(file));
   for (const auto& [name, value] : json.items()) {
     if (name == "__metadata__") continue;
-    SW_ASSIGN_OR_RETURN(SafetensorsEntry entry, entryFromJson(value, fileBytes - 8 - headerBytes, path + ": tensor \"" + name + "\""));
+    SW_ASSIGN_OR_RETURN(SafetensorsEntry entry,
+                        entryFromJson(value, fileBytes - 8 - headerBytes, path + ": tensor \"" + name + "\""));
     entry.offset += 8 + headerBytes;
     result.entries_.emplace(name, std::move(entry));
   }
@@ -124,7 +141,8 @@ StatusOr<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
 StatusOr<SafetensorsEntry> SafetensorsFile::find(std::string_view name) const {
   auto found = entries_.find(name);
   if (found != entries_.end()) return found->second;
-  return userError(path() + ": has no tensor \"" + std::string(name) + "\" among its " + std::to_string(entries_.size()));
+  return userError(path() + ": has no tensor \"" + std::string(name) + "\" among its " +
+                   std::to_string(entries_.size()));
 }
 
 Status SafetensorsFile::read(const SafetensorsEntry& entry, int64_t begin, void* into, int64_t bytes) const {
@@ -141,7 +159,8 @@ int64_t SafetensorsWriter::fileBytes(const std::vector<SafetensorsDeclaration>& 
   return total;
 }
 
-StatusOr<SafetensorsWriter> SafetensorsWriter::create(const std::string& path, std::vector<SafetensorsDeclaration> tensors) {
+StatusOr<SafetensorsWriter> SafetensorsWriter::create(const std::string& path,
+                                                      std::vector<SafetensorsDeclaration> tensors) {
   SW_ASSIGN_OR_RETURN(File file, File::create(partPath(path)));
   SafetensorsWriter writer(std::move(file), path);
   std::string header = headerOf(tensors), length(8, '\0');

@@ -69,8 +69,8 @@ class SafetensorsWriter {
   std::string path_;
   std::vector<SafetensorsDeclaration> tensors_;
   std::vector<uint32_t> checksums_;
-  int64_t at_ = 0;              // in the file
-  int64_t leftInTensor_ = 0;    // of tensor checksums_.size()
+  int64_t at_ = 0;            // in the file
+  int64_t leftInTensor_ = 0;  // of tensor checksums_.size()
   uint32_t partialChecksum_ = 0;
   bool finished_ = false;
 };

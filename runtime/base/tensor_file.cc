@@ -14,15 +14,21 @@ enum class Field { kFloat, kInt32, kInt64, kDouble, kUint64, kNone };
 Field fieldOf(DType dtype) {
   switch (dtype) {
     case DType::kFloat32:
-    case DType::kComplex64: return Field::kFloat;
+    case DType::kComplex64:
+      return Field::kFloat;
     case DType::kFloat64:
-    case DType::kComplex128: return Field::kDouble;
-    case DType::kInt64: return Field::kInt64;
+    case DType::kComplex128:
+      return Field::kDouble;
+    case DType::kInt64:
+      return Field::kInt64;
     case DType::kUint32:
-    case DType::kUint64: return Field::kUint64;
+    case DType::kUint64:
+      return Field::kUint64;
     case DType::kString:
-    case DType::kUndefined: return Field::kNone;
-    default: return Field::kInt32;
+    case DType::kUndefined:
+      return Field::kNone;
+    default:
+      return Field::kInt32;
   }
 }
 
@@ -34,12 +40,18 @@ void narrow(const From& from, HostTensor& tensor) {
 
 int typedSize(const wire::Tensor& proto, Field field) {
   switch (field) {
-    case Field::kFloat: return proto.float_data_size();
-    case Field::kInt32: return proto.int32_data_size();
-    case Field::kInt64: return proto.int64_data_size();
-    case Field::kDouble: return proto.double_data_size();
-    case Field::kUint64: return proto.uint64_data_size();
-    case Field::kNone: break;
+    case Field::kFloat:
+      return proto.float_data_size();
+    case Field::kInt32:
+      return proto.int32_data_size();
+    case Field::kInt64:
+      return proto.int64_data_size();
+    case Field::kDouble:
+      return proto.double_data_size();
+    case Field::kUint64:
+      return proto.uint64_data_size();
+    case Field::kNone:
+      break;
   }
   return 0;
 }
@@ -47,15 +59,19 @@ int typedSize(const wire::Tensor& proto, Field field) {
 void copyTyped(const wire::Tensor& proto, Field field, HostTensor& tensor) {
   int bits = bitWidth(tensor.dtype);
   switch (field) {
-    case Field::kFloat: return narrow<float>(proto.float_data(), tensor);
-    case Field::kDouble: return narrow<double>(proto.double_data(), tensor);
-    case Field::kInt64: return narrow<int64_t>(proto.int64_data(), tensor);
+    case Field::kFloat:
+      return narrow<float>(proto.float_data(), tensor);
+    case Field::kDouble:
+      return narrow<double>(proto.double_data(), tensor);
+    case Field::kInt64:
+      return narrow<int64_t>(proto.int64_data(), tensor);
     case Field::kUint64:
       return bits == 32 ? narrow<uint32_t>(proto.uint64_data(), tensor) : narrow<uint64_t>(proto.uint64_data(), tensor);
     case Field::kInt32:
       if (bits <= 8) return narrow<uint8_t>(proto.int32_data(), tensor);
       return bits == 16 ? narrow<uint16_t>(proto.int32_data(), tensor) : narrow<int32_t>(proto.int32_data(), tensor);
-    case Field::kNone: return;
+    case Field::kNone:
+      return;
   }
 }
 

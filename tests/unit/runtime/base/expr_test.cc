@@ -34,13 +34,15 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Equality{"floordiv(B*S, B)", "S"}, Equality{"floordiv(6*n + 3, 2)", "3*n + 1"},
                     Equality{"floordiv(floordiv(a, b), c)", "floordiv(a, b*c)"}, Equality{"max(3, 5)", "5"},
                     Equality{"floordiv(floordiv(n, 2), 3)", "floordiv(n, 6)"}, Equality{"mod(6*n + 5, 3)", "2"},
-                    Equality{"ceildiv(ceildiv(n, 4), 3)", "ceildiv(n, 12)"}, Equality{"floordiv(B*S, B*T)", "floordiv(S, T)"},
+                    Equality{"ceildiv(ceildiv(n, 4), 3)", "ceildiv(n, 12)"},
+                    Equality{"floordiv(B*S, B*T)", "floordiv(S, T)"},
                     Equality{"floordiv(5*n + 3, 2)", "2*n + 1 + floordiv(n + 1, 2)"},
                     Equality{"floordiv(4*n + 2*m + 1, 4)", "n + floordiv(m, 2)"},
                     Equality{"floordiv((B + 1)*S*T + B + 3, B + 1)", "S*T + 1 + floordiv(2, B + 1)"},
                     Equality{"mod(mod(n, 4), 2)", "mod(n, 2)"}, Equality{"mod(mod(n, 4), 4)", "mod(n, 4)"},
                     Equality{"floordiv(mod(n, 4), 4)", "0"}, Equality{"mod(n, 1)", "0"},
-                    Equality{"n - 2*floordiv(n, 2)", "mod(n, 2)"}, Equality{"min(2*n + 6, 4*m + 2)", "2 + 2*min(n + 2, 2*m)"},
+                    Equality{"n - 2*floordiv(n, 2)", "mod(n, 2)"},
+                    Equality{"min(2*n + 6, 4*m + 2)", "2 + 2*min(n + 2, 2*m)"},
                     Equality{"min(n, min(m, k))", "min(min(k, n), m)"}, Equality{"min(n, n + 1)", "n"},
                     Equality{"max(n, n + 1, m)", "max(m, n + 1)"}, Equality{"max(n - m, 0) + m", "max(n, m)"},
                     Equality{"min(n - 1, m - 1)", "min(m, n) - 1"}, Equality{"floordiv(-n, 4)", "floordiv(3*n, 4) - n"},
@@ -83,7 +85,8 @@ TEST(Expr, evaluation_names_what_is_missing_or_impossible) {
   StatusOr<int64_t> divided = parsed("floordiv(n, m)").evaluate({{"n", 3}, {"m", 0}});
   EXPECT_NE(divided.status().message().find("at least 1"), std::string::npos);
   EXPECT_EQ(parsed("n*n").evaluate({{"n", INT64_MAX}}).status().code(), StatusCode::kUserError);
-  EXPECT_EQ(parsed("n*n*n - n*n*m").evaluate({{"n", int64_t{1} << 40}, {"m", (int64_t{1} << 40) - 2}}).status().code(), StatusCode::kUserError);
+  EXPECT_EQ(parsed("n*n*n - n*n*m").evaluate({{"n", int64_t{1} << 40}, {"m", (int64_t{1} << 40) - 2}}).status().code(),
+            StatusCode::kUserError);
 }
 
 TEST(Expr, refuses_malformed_text) {
@@ -132,13 +135,20 @@ class SampleMaker {
     auto fa = a.value, fb = b.value;
     auto floored = [](__int128 x, __int128 y) { return x / y - (x % y < 0 ? 1 : 0); };
     switch (kind) {
-      case 2: return {a.expr + b.expr, [=](const Bindings& v) { return fa(v) + fb(v); }};
-      case 3: return {a.expr - b.expr, [=](const Bindings& v) { return fa(v) - fb(v); }};
-      case 4: return {a.expr * b.expr, [=](const Bindings& v) { return fa(v) * fb(v); }};
-      case 5: return {Expr::floorDiv(a.expr, b.expr), [=](const Bindings& v) { return floored(fa(v), fb(v)); }};
-      case 6: return {Expr::ceilDiv(a.expr, b.expr), [=](const Bindings& v) { return -floored(-fa(v), fb(v)); }};
-      case 7: return {Expr::mod(a.expr, b.expr), [=](const Bindings& v) { return fa(v) - fb(v) * floored(fa(v), fb(v)); }};
-      default: break;
+      case 2:
+        return {a.expr + b.expr, [=](const Bindings& v) { return fa(v) + fb(v); }};
+      case 3:
+        return {a.expr - b.expr, [=](const Bindings& v) { return fa(v) - fb(v); }};
+      case 4:
+        return {a.expr * b.expr, [=](const Bindings& v) { return fa(v) * fb(v); }};
+      case 5:
+        return {Expr::floorDiv(a.expr, b.expr), [=](const Bindings& v) { return floored(fa(v), fb(v)); }};
+      case 6:
+        return {Expr::ceilDiv(a.expr, b.expr), [=](const Bindings& v) { return -floored(-fa(v), fb(v)); }};
+      case 7:
+        return {Expr::mod(a.expr, b.expr), [=](const Bindings& v) { return fa(v) - fb(v) * floored(fa(v), fb(v)); }};
+      default:
+        break;
     }
     bool isMin = pick(2) == 0;
     return {isMin ? Expr::min(a.expr, b.expr) : Expr::max(a.expr, b.expr),

@@ -22,7 +22,8 @@ class Folder : public testing::Test {
   ~Folder() override { std::filesystem::remove_all(path_); }
   std::string at(const std::string& name) const { return path_ / name; }
   size_t numFiles() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
+    return static_cast<size_t>(
+        std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
   }
   std::filesystem::path path_;
 };
@@ -97,8 +98,10 @@ std::string iota(int n) {
 }
 
 TEST_F(SafetensorsTest, what_is_written_in_pieces_is_read_in_windows) {
-  std::vector<SafetensorsDeclaration> tensors = {
-      {"w", DType::kFloat16, {3, 5}}, {"none", DType::kFloat32, {0, 4}}, {"q", DType::kInt4, {7}}, {"b", DType::kBool, {2}}};
+  std::vector<SafetensorsDeclaration> tensors = {{"w", DType::kFloat16, {3, 5}},
+                                                 {"none", DType::kFloat32, {0, 4}},
+                                                 {"q", DType::kInt4, {7}},
+                                                 {"b", DType::kBool, {2}}};
   std::string data = iota(30 + 4 + 2);
   {
     StatusOr<SafetensorsWriter> writer = SafetensorsWriter::create(at("w.safetensors"), tensors);
@@ -129,7 +132,9 @@ TEST_F(SafetensorsTest, what_is_written_in_pieces_is_read_in_windows) {
 }
 
 TEST_F(SafetensorsTest, an_unfinished_file_is_removed) {
-  { ASSERT_TRUE(SafetensorsWriter::create(at("w"), {{"w", DType::kFloat32, {2}}}).ok()); }
+  {
+    ASSERT_TRUE(SafetensorsWriter::create(at("w"), {{"w", DType::kFloat32, {2}}}).ok());
+  }
   EXPECT_EQ(numFiles(), 0u);
 }
 
@@ -146,11 +151,12 @@ TEST_F(SafetensorsTest, every_lie_of_a_header_is_refused) {
   EXPECT_EQ(open(good, 24, good.size() + 25).code(), StatusCode::kUserError);
   EXPECT_EQ(open(good, 24, ~uint64_t{0}).code(), StatusCode::kUserError);
   EXPECT_EQ(open(good, 24, good.size() - 1).code(), StatusCode::kUserError);
-  for (const char* entry :
-       {R"({"dtype":"F32","shape":[2,4],"data_offsets":[0,24]})", R"({"dtype":"F32","shape":[2,3],"data_offsets":[24,0]})",
-        R"({"dtype":"F32","shape":[-2,3],"data_offsets":[0,24]})", R"({"dtype":"F32","shape":[2,3],"data_offsets":[0]})",
-        R"({"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,24]})", R"({"dtype":"F32"})", "7",
-        R"({"dtype":"F32","shape":[2.5],"data_offsets":[0,24]})"}) {
+  for (const char* entry : {R"({"dtype":"F32","shape":[2,4],"data_offsets":[0,24]})",
+                            R"({"dtype":"F32","shape":[2,3],"data_offsets":[24,0]})",
+                            R"({"dtype":"F32","shape":[-2,3],"data_offsets":[0,24]})",
+                            R"({"dtype":"F32","shape":[2,3],"data_offsets":[0]})",
+                            R"({"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,24]})",
+                            R"({"dtype":"F32"})", "7", R"({"dtype":"F32","shape":[2.5],"data_offsets":[0,24]})"}) {
     std::string header = std::string("{\"w\":") + entry + "}";
     Status status = open(header, 24, header.size());
     EXPECT_EQ(status.code(), StatusCode::kUserError) << entry;

@@ -49,7 +49,10 @@ TEST(Npy, refuses_what_it_cannot_hold) {
 
 class EveryType : public testing::TestWithParam<int> {
  protected:
-  void SetUp() override { folder_ = std::filesystem::temp_directory_path() / ("sw_tensor_" + std::to_string(::getpid())); std::filesystem::create_directories(folder_); }
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("sw_tensor_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+  }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   HostTensor sample() const {
     HostTensor tensor = HostTensor::make(static_cast<DType>(GetParam()), {3, 5});
@@ -95,20 +98,32 @@ TEST_P(EveryType, typed_fields_equal_raw_data) {
   int bits = bitWidth(tensor.dtype);
   for (int64_t i = 0; i < tensor.sizeBytes() * 8 / std::max(bits, 8); ++i) {
     switch (tensor.dtype) {
-      case DType::kFloat32: proto.add_float_data(tensor.as<float>()[i]); break;
+      case DType::kFloat32:
+        proto.add_float_data(tensor.as<float>()[i]);
+        break;
       case DType::kComplex64:
         proto.add_float_data(tensor.as<float>()[2 * i]);
         proto.add_float_data(tensor.as<float>()[2 * i + 1]);
         break;
-      case DType::kFloat64: proto.add_double_data(tensor.as<double>()[i]); break;
+      case DType::kFloat64:
+        proto.add_double_data(tensor.as<double>()[i]);
+        break;
       case DType::kComplex128:
         proto.add_double_data(tensor.as<double>()[2 * i]);
         proto.add_double_data(tensor.as<double>()[2 * i + 1]);
         break;
-      case DType::kInt64: proto.add_int64_data(tensor.as<int64_t>()[i]); break;
-      case DType::kUint64: proto.add_uint64_data(tensor.as<uint64_t>()[i]); break;
-      case DType::kUint32: proto.add_uint64_data(tensor.as<uint32_t>()[i]); break;
-      case DType::kInt8: proto.add_int32_data(tensor.as<int8_t>()[i]); break;
+      case DType::kInt64:
+        proto.add_int64_data(tensor.as<int64_t>()[i]);
+        break;
+      case DType::kUint64:
+        proto.add_uint64_data(tensor.as<uint64_t>()[i]);
+        break;
+      case DType::kUint32:
+        proto.add_uint64_data(tensor.as<uint32_t>()[i]);
+        break;
+      case DType::kInt8:
+        proto.add_int32_data(tensor.as<int8_t>()[i]);
+        break;
       default:
         proto.add_int32_data(bits <= 8    ? tensor.as<uint8_t>()[i]
                              : bits == 16 ? tensor.as<uint16_t>()[i]
@@ -133,7 +148,8 @@ TEST(TensorProto, refuses_strings_external_data_and_wrong_sizes) {
   proto.add_float_data(1.5f);
   EXPECT_NE(tensorFromProto(proto.SerializeAsString(), "a.pb").status().message().find("found 1"), std::string::npos);
   proto.set_data_location(1);
-  EXPECT_NE(tensorFromProto(proto.SerializeAsString(), "a.pb").status().message().find("another file"), std::string::npos);
+  EXPECT_NE(tensorFromProto(proto.SerializeAsString(), "a.pb").status().message().find("another file"),
+            std::string::npos);
   proto.set_data_location(0);
   proto.set_dims(0, int64_t{1} << 50);
   EXPECT_EQ(tensorFromProto(proto.SerializeAsString(), "a.pb").status().code(), StatusCode::kUserError);
@@ -160,7 +176,8 @@ TEST(TensorFile, damaged_bytes_never_crash_a_reader) {
   for (const std::string& good : {proto, array})
     for (int i = 0; i < 3000; ++i) {
       std::string bad = good.substr(0, random() % (good.size() + 1));
-      for (unsigned k = random() % 3; k > 0 && !bad.empty(); --k) bad[random() % bad.size()] = static_cast<char>(random());
+      for (unsigned k = random() % 3; k > 0 && !bad.empty(); --k)
+        bad[random() % bad.size()] = static_cast<char>(random());
       (void)tensorFromProto(bad, "bad").ok();
       (void)npyFromBytes(bad, "bad").ok();
     }
