@@ -10,9 +10,16 @@
 
 namespace shardwright {
 
+// Two sizes that an op needs to be equal, of which nobody has proven it.
+struct SizeEquality {
+  Expr a, b;
+};
+
 class OpView {
  public:
-  OpView(mlir::Operation* op, const Facts& facts) : op_(op), facts_(&facts) {}
+  // Where `assumed` is given, it gathers what assumeEqual is called with; type inference makes facts of it.
+  OpView(mlir::Operation* op, const Facts& facts, std::vector<SizeEquality>* assumed = nullptr)
+      : op_(op), facts_(&facts), assumed_(assumed) {}
 
   mlir::Operation* operation() const { return op_; }
   const Facts& facts() const { return *facts_; }
@@ -34,6 +41,12 @@ class OpView {
   std::string stringAttr(llvm::StringRef name, llvm::StringRef otherwise) const;
   std::optional<std::vector<int64_t>> intsAttr(llvm::StringRef name) const;
   bool hasAttr(llvm::StringRef name) const;
+  // Shape functions call it for sizes that the op needs to be equal (dims that broadcast, contracted dims, dims that are not
+  // concatenated) and that are not provably different. A run in which they differ is refused.
+  void assumeEqual(Expr a, Expr b) const {
+    if (assumed_ && !facts_->provablyEqual(a, b)) assumed_->push_back({a, b});
+  }
+
   // An axis attribute made non-negative against `rank`.
   int axisAttr(llvm::StringRef name, int64_t otherwise, int rank) const;
 
@@ -48,6 +61,7 @@ class OpView {
  private:
   mlir::Operation* op_;
   const Facts* facts_;
+  std::vector<SizeEquality>* assumed_;
 };
 
 }  // namespace shardwright
