@@ -10,6 +10,7 @@ list(APPEND CMAKE_PREFIX_PATH "${SHARDWRIGHT_CACHE}/onnx-1.23.2" /usr/lib/llvm-1
 find_package(Threads REQUIRED)
 find_package(Protobuf 3.21 REQUIRED)
 find_package(dnnl 2.6 CONFIG REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(nlohmann_json CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 find_package(GTest REQUIRED)

@@ -1,0 +1,44 @@
+// Owns the compilation of a kernel's own loops for several instruction sets, and the choice between them while running.
+// Generated code (kernel "loop") and oneDNN choose for themselves.
+//
+//   SW_MULTIVERSION(void, addRow, (float* to, const float* from, int64_t n), (to, from, n)) {
+//     for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+//   }
+//
+// defines addRow with that signature; its body is compiled for x86-64-v2, AVX2 with FMA, and AVX-512. Functions that the
+// body calls are compiled for the wider sets only where they are inlined: mark them SW_INLINE.
+#pragma once
+
+namespace shardwright {
+
+enum class IsaLevel { kBaseline, kAvx2, kAvx512 };
+
+// What this machine has; found once.
+IsaLevel isaLevel();
+
+}  // namespace shardwright
+
+#define SW_INLINE inline __attribute__((always_inline))
+
+#if defined(__x86_64__)
+#define SW_MULTIVERSION(result, name, parameters, arguments)                                                          \
+  static SW_INLINE result name##Body parameters;                                                                      \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))) static result name##Avx512 parameters { \
+    return name##Body arguments;                                                                                      \
+  }                                                                                                                   \
+  __attribute__((target("avx2,fma,f16c"))) static result name##Avx2 parameters { return name##Body arguments; }       \
+  static result name##Baseline parameters { return name##Body arguments; }                                            \
+  result name parameters {                                                                                            \
+    switch (::shardwright::isaLevel()) {                                                                              \
+      case ::shardwright::IsaLevel::kAvx512:                                                                          \
+        return name##Avx512 arguments;                                                                                \
+      case ::shardwright::IsaLevel::kAvx2:                                                                            \
+        return name##Avx2 arguments;                                                                                  \
+      default:                                                                                                        \
+        return name##Baseline arguments;                                                                              \
+    }                                                                                                                 \
+  }                                                                                                                   \
+  static SW_INLINE result name##Body parameters
+#else
+#define SW_MULTIVERSION(result, name, parameters, arguments) result name parameters
+#endif
