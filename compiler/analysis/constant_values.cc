@@ -27,8 +27,9 @@ bool namesSymbol(mlir::Attribute attr) {
 ConstantValues::ConstantValues(mlir::Block& block) {
   for (mlir::Operation& op : block) {
     if (op.getNumResults() == 0) continue;
-    bool constant = llvm::all_of(op.getOperands(), [&](mlir::Value v) { return values_.contains(v); }) &&
-                    llvm::none_of(op.getAttrs(), [](mlir::NamedAttribute attr) { return namesSymbol(attr.getValue()); });
+    bool constant =
+        llvm::all_of(op.getOperands(), [&](mlir::Value v) { return values_.contains(v); }) &&
+        llvm::none_of(op.getAttrs(), [](mlir::NamedAttribute attr) { return namesSymbol(attr.getValue()); });
     for (mlir::Value result : op.getResults())
       if (auto type = mlir::dyn_cast<mlir::RankedTensorType>(result.getType())) constant &= !namesSymbol(dimsOf(type));
     if (constant) values_.insert(op.result_begin(), op.result_end());

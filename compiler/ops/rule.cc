@@ -37,7 +37,8 @@ class RuleLexer {
 
  private:
   Status failed(const std::string& what) const {
-    return internalError("rule \"" + std::string(text_) + "\", character " + std::to_string(position_ + 1) + ": " + what);
+    return internalError("rule \"" + std::string(text_) + "\", character " + std::to_string(position_ + 1) + ": " +
+                         what);
   }
   void skipBlanks() {
     while (position_ < text_.size() && text_[position_] == ' ') ++position_;
@@ -102,7 +103,8 @@ class RuleLexer {
     if (position_ < text_.size() && std::string_view("!@~").find(text_[position_]) != std::string_view::npos)
       factor.mark = text_[position_++];
     factor.name = word();
-    if (factor.name.empty() || !std::isalpha(static_cast<unsigned char>(factor.name[0]))) return failed("expected a factor");
+    if (factor.name.empty() || !std::isalpha(static_cast<unsigned char>(factor.name[0])))
+      return failed("expected a factor");
     if (accept("=")) {
       if (accept("{")) {
         size_t end = text_.find('}', position_);
@@ -138,10 +140,14 @@ std::optional<PartialKind> combinerFromName(std::string_view name) {
 
 const char* combinerName(PartialKind kind) {
   switch (kind) {
-    case PartialKind::kMax: return "max";
-    case PartialKind::kMin: return "min";
-    case PartialKind::kProd: return "prod";
-    default: return "sum";
+    case PartialKind::kMax:
+      return "max";
+    case PartialKind::kMin:
+      return "min";
+    case PartialKind::kProd:
+      return "prod";
+    default:
+      return "sum";
   }
 }
 
@@ -156,8 +162,9 @@ class RuleBuilder {
   StatusOr<Rule> build(const std::vector<TensorTokens>& operandTokens, const std::vector<TensorTokens>& resultTokens,
                        llvm::ArrayRef<TensorShape> operands, llvm::ArrayRef<TensorShape> results) {
     if (operandTokens.size() > operands.size() || resultTokens.size() > results.size())
-      return failed("has " + std::to_string(operandTokens.size()) + " operands and " + std::to_string(resultTokens.size()) +
-                    " results, the op has " + std::to_string(operands.size()) + " and " + std::to_string(results.size()));
+      return failed("has " + std::to_string(operandTokens.size()) + " operands and " +
+                    std::to_string(resultTokens.size()) + " results, the op has " + std::to_string(operands.size()) +
+                    " and " + std::to_string(results.size()));
     SW_RETURN_IF_ERROR(collectEllipsis(operandTokens, operands));
     SW_RETURN_IF_ERROR(collectEllipsis(resultTokens, results));
     SW_RETURN_IF_ERROR(addTensors(operandTokens, operands, rule_.operands, false));
@@ -218,7 +225,8 @@ class RuleBuilder {
     }
     auto a = rule_.factors[f].size.constant(), b = size.constant();
     if (a && b && *a != *b)
-      return failed("gives factor " + rule_.factors[f].name + " the sizes " + std::to_string(*a) + " and " + std::to_string(*b));
+      return failed("gives factor " + rule_.factors[f].name + " the sizes " + std::to_string(*a) + " and " +
+                    std::to_string(*b));
     if (b) rule_.factors[f].size = size;  // a number says more than an expression that equals it at run time
     return Status();
   }
@@ -241,14 +249,16 @@ class RuleBuilder {
     return Status();
   }
 
-  Status addTensor(const TensorTokens& tokens, const TensorShape& shape, FactorTensor& tensor, bool isResult, size_t number) {
+  Status addTensor(const TensorTokens& tokens, const TensorShape& shape, FactorTensor& tensor, bool isResult,
+                   size_t number) {
     int ellipsis = std::max(0, ellipsisRank(tokens, shape));
     size_t position = 0;
     for (const DimToken& dim : tokens.dims) {
       if (dim.kind == DimToken::kEllipsis) {
         for (int p = ellipsis - 1; p >= 0; --p, ++position) {
           FactorDim factors;
-          if (position >= shape.dims.size()) return failed("names more dims than tensor " + std::to_string(number) + " has");
+          if (position >= shape.dims.size())
+            return failed("names more dims than tensor " + std::to_string(number) + " has");
           if (!isOne(shape.dims[position]) && !isOne(ellipsis_[p])) {
             int f = factorIndex({"e" + std::to_string(p), 0, "", ""});
             note(f, isResult);
@@ -259,7 +269,8 @@ class RuleBuilder {
         }
         continue;
       }
-      if (position >= shape.dims.size()) return failed("names more dims than tensor " + std::to_string(number) + " has");
+      if (position >= shape.dims.size())
+        return failed("names more dims than tensor " + std::to_string(number) + " has");
       FactorDim factors;
       for (const FactorToken& token : dim.factors) {
         int f = factorIndex(token);
@@ -303,7 +314,8 @@ class RuleBuilder {
       Expr all = 1;
       for (int f : factors) all *= rule_.factors[f].size;
       auto a = all.constant(), b = dim.constant();
-      if (a && b && *a != *b) return failed("makes a dim of " + std::to_string(*b) + " from factors of " + std::to_string(*a));
+      if (a && b && *a != *b)
+        return failed("makes a dim of " + std::to_string(*b) + " from factors of " + std::to_string(*a));
     }
     return Status();
   }
@@ -312,11 +324,16 @@ class RuleBuilder {
     for (size_t f = 0; f < rule_.factors.size(); ++f) {
       Factor& factor = rule_.factors[f];
       factor.combiner = combinerFromName(combiners_[f]).value_or(PartialKind::kSum);
-      if (marks_[f] == '!') factor.kind = FactorKind::kWhole;
-      else if (marks_[f] == '@') factor.kind = FactorKind::kDecomposed;
-      else if (marks_[f] == '~') factor.kind = FactorKind::kHalo;
-      else if (!inResults_[f]) factor.kind = FactorKind::kReduced;
-      else if (!inOperands_[f]) factor.kind = FactorKind::kBroadcast;
+      if (marks_[f] == '!')
+        factor.kind = FactorKind::kWhole;
+      else if (marks_[f] == '@')
+        factor.kind = FactorKind::kDecomposed;
+      else if (marks_[f] == '~')
+        factor.kind = FactorKind::kHalo;
+      else if (!inResults_[f])
+        factor.kind = FactorKind::kReduced;
+      else if (!inOperands_[f])
+        factor.kind = FactorKind::kBroadcast;
     }
   }
 
@@ -364,10 +381,17 @@ std::string Rule::str() const {
       std::string dimText;
       for (int f : dim) {
         const Factor& factor = factors[f];
-        std::string mark = said[f] ? "" : factor.kind == FactorKind::kWhole ? "!" : factor.kind == FactorKind::kDecomposed ? "@" : factor.kind == FactorKind::kHalo ? "~" : "";
-        std::string size = said[f] ? "" : factor.size.isConstant() ? "=" + factor.size.str() : "={" + factor.size.str() + "}";
+        std::string mark = said[f]                                  ? ""
+                           : factor.kind == FactorKind::kWhole      ? "!"
+                           : factor.kind == FactorKind::kDecomposed ? "@"
+                           : factor.kind == FactorKind::kHalo       ? "~"
+                                                                    : "";
+        std::string size = said[f]                    ? ""
+                           : factor.size.isConstant() ? "=" + factor.size.str()
+                                                      : "={" + factor.size.str() + "}";
         std::string combiner = !said[f] && factor.kind == FactorKind::kReduced && factor.combiner != PartialKind::kSum
-                                   ? std::string(":") + combinerName(factor.combiner) : "";
+                                   ? std::string(":") + combinerName(factor.combiner)
+                                   : "";
         said[f] = true;
         dimText += (dimText.empty() ? "" : " ") + mark + factor.name + size + combiner;
       }
@@ -384,8 +408,8 @@ std::string Rule::str() const {
   return text;
 }
 
-StatusOr<Rule> parseRule(std::string_view text, llvm::ArrayRef<TensorShape> operands, llvm::ArrayRef<TensorShape> results,
-                         const Facts& facts) {
+StatusOr<Rule> parseRule(std::string_view text, llvm::ArrayRef<TensorShape> operands,
+                         llvm::ArrayRef<TensorShape> results, const Facts& facts) {
   SW_ASSIGN_OR_RETURN(auto tokens, RuleLexer(text).rule());
   return RuleBuilder(text, facts).build(tokens.first, tokens.second, operands, results);
 }

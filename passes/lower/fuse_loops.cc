@@ -46,7 +46,8 @@ struct FuseLoops : mlir::PassWrapper<FuseLoops, mlir::OperationPass<mlir::func::
             !isImmediate(operand.getDefiningOp()))
           inputs.insert(operand);
       for (mlir::Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](mlir::Operation* user) { return !members.contains(user); })) outputs.insert(result);
+        if (llvm::any_of(result.getUsers(), [&](mlir::Operation* user) { return !members.contains(user); }))
+          outputs.insert(result);
     }
     mlir::OpBuilder builder(group.ops.back());
     llvm::SmallVector<mlir::Type> types;

@@ -84,7 +84,8 @@ class Grouping {
     std::vector<int> found;
     for (mlir::Value operand : op->getOperands()) {
       auto it = groupOf_.find(operand.getDefiningOp());
-      if (it != groupOf_.end() && std::find(found.begin(), found.end(), it->second) == found.end()) found.push_back(it->second);
+      if (it != groupOf_.end() && std::find(found.begin(), found.end(), it->second) == found.end())
+        found.push_back(it->second);
     }
     std::sort(found.begin(), found.end(), [&](int a, int b) { return last(a) > last(b); });
     return found;
@@ -97,7 +98,8 @@ class Grouping {
     if (group.inner.empty() || dims.size() != group.space.size()) return false;
     for (size_t i = 0; i < dims.size(); ++i) {
       bool isInner = std::find(group.inner.begin(), group.inner.end(), static_cast<int64_t>(i)) != group.inner.end();
-      if (isInner ? dims[i] != Expr(1) : dims[i] != group.space[i] && !facts_.provablyEqual(dims[i], group.space[i])) return false;
+      if (isInner ? dims[i] != Expr(1) : dims[i] != group.space[i] && !facts_.provablyEqual(dims[i], group.space[i]))
+        return false;
     }
     return true;
   }
@@ -155,7 +157,8 @@ class Grouping {
     FusionGroup &target = groups_[into], &source = groups_[from];
     for (mlir::Operation* op : source.ops) groupOf_[op] = into;
     target.ops.insert(target.ops.end(), source.ops.begin(), source.ops.end());
-    std::sort(target.ops.begin(), target.ops.end(), [&](auto* a, auto* b) { return position_.lookup(a) < position_.lookup(b); });
+    std::sort(target.ops.begin(), target.ops.end(),
+              [&](auto* a, auto* b) { return position_.lookup(a) < position_.lookup(b); });
     if (target.inner.empty()) target.inner = source.inner;
     source.ops.clear();
   }
@@ -218,6 +221,8 @@ class Grouping {
 
 }  // namespace
 
-std::vector<FusionGroup> findFusionGroups(mlir::Block& block, const Facts& facts) { return Grouping(block, facts).run(); }
+std::vector<FusionGroup> findFusionGroups(mlir::Block& block, const Facts& facts) {
+  return Grouping(block, facts).run();
+}
 
 }  // namespace shardwright
