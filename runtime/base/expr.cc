@@ -16,7 +16,7 @@ constexpr int kMaxDegree = 1 << 10;
 const Monomial* multiplyMonomials(const Monomial* a, const Monomial* b) {
   if (a->factors.empty()) return b;
   if (b->factors.empty()) return a;
-  std::vector<Factor> out;
+  std::vector<AtomPower> out;
   out.reserve(a->factors.size() + b->factors.size());
   auto i = a->factors.begin(), j = b->factors.begin();
   while (i != a->factors.end() && j != b->factors.end()) {
@@ -35,9 +35,9 @@ const Monomial* multiplyMonomials(const Monomial* a, const Monomial* b) {
 const Monomial* divideMonomials(const Monomial* a, const Monomial* b) {
   if (b->factors.empty()) return a;
   if (a->degree < b->degree) return nullptr;
-  std::vector<Factor> out;
+  std::vector<AtomPower> out;
   auto j = b->factors.begin();
-  for (const Factor& f : a->factors) {
+  for (const AtomPower& f : a->factors) {
     int power = f.power;
     if (j != b->factors.end() && j->atom == f.atom) power -= j++->power;
     if (power < 0) return nullptr;
@@ -83,19 +83,19 @@ Expr shrink(Expr e, int64_t g) {
 
 // The product of symbols' powers that divides every term of e and of d.
 const Monomial* commonSymbols(Expr e, Expr d) {
-  std::vector<Factor> common;
-  for (const Factor& f : d.node()->terms.front().monomial->factors)
+  std::vector<AtomPower> common;
+  for (const AtomPower& f : d.node()->terms.front().monomial->factors)
     if (f.atom->kind == Atom::Kind::kSymbol) common.push_back(f);
   for (Expr x : {e, d}) {
     for (const Term& t : x.node()->terms) {
-      for (Factor& f : common) {
-        auto same = [&](const Factor& g) { return g.atom == f.atom; };
+      for (AtomPower& f : common) {
+        auto same = [&](const AtomPower& g) { return g.atom == f.atom; };
         auto found = std::find_if(t.monomial->factors.begin(), t.monomial->factors.end(), same);
         f.power = found == t.monomial->factors.end() ? 0 : std::min(f.power, found->power);
       }
     }
   }
-  common.erase(std::remove_if(common.begin(), common.end(), [](const Factor& f) { return f.power == 0; }),
+  common.erase(std::remove_if(common.begin(), common.end(), [](const AtomPower& f) { return f.power == 0; }),
                common.end());
   return internMonomial(std::move(common));
 }
@@ -110,7 +110,7 @@ Expr divideByMonomial(Expr e, const Monomial* m) {
 bool mergeNestedDivision(Expr& numerator, Expr& divisor) {
   const Term* nested = nullptr;
   for (const Term& t : numerator.node()->terms) {
-    for (const Factor& f : t.monomial->factors) {
+    for (const AtomPower& f : t.monomial->factors) {
       if (f.atom->kind != Atom::Kind::kFloorDiv) continue;
       if (nested || t.monomial->degree != 1 || t.coefficient != 1) return false;
       nested = &t;
@@ -267,7 +267,7 @@ std::string Expr::symbolName() const {
 
 static void collectSymbols(Expr e, std::set<std::string>& names) {
   for (const Term& t : e.node()->terms) {
-    for (const Factor& f : t.monomial->factors) {
+    for (const AtomPower& f : t.monomial->factors) {
       if (f.atom->kind == Atom::Kind::kSymbol) names.insert(f.atom->name);
       for (Expr arg : f.atom->args) collectSymbols(arg, names);
     }
@@ -291,7 +291,7 @@ class Substitution {
     Expr sum;
     for (const Term& t : e.node()->terms) {
       Expr term(t.coefficient);
-      for (const Factor& f : t.monomial->factors) {
+      for (const AtomPower& f : t.monomial->factors) {
         Expr base = ofAtom(f.atom);
         for (int i = 0; i < f.power; ++i) term *= base;
       }
@@ -358,7 +358,7 @@ StatusOr<int64_t> evaluateExpr(Expr e, const Bindings& bindings) {
   __int128 sum = 0;
   for (const Term& t : e.node()->terms) {
     __int128 term = t.coefficient;
-    for (const Factor& f : t.monomial->factors) {
+    for (const AtomPower& f : t.monomial->factors) {
       SW_ASSIGN_OR_RETURN(int64_t value, evaluateAtom(f.atom, bindings));
       for (int i = 0; i < f.power; ++i)
         if (__builtin_mul_overflow(term, static_cast<__int128>(value), &term)) return overflow();

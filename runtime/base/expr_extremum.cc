@@ -14,7 +14,7 @@ constexpr size_t kMaxArgs = 64;
 const Term* soleExtremum(Atom::Kind kind, Expr e) {
   const Term* sole = nullptr;
   for (const Term& t : e.node()->terms) {
-    for (const Factor& f : t.monomial->factors) {
+    for (const AtomPower& f : t.monomial->factors) {
       if (f.atom->kind != kind) continue;
       if (sole || t.monomial->degree != 1 || t.coefficient < 1) return nullptr;
       sole = &t;

@@ -75,10 +75,10 @@ const Atom* internAtom(Atom::Kind kind, std::string name, std::vector<Expr> args
   return table<Atom>().intern({kind, std::move(name), std::move(args), hash});
 }
 
-const Monomial* internMonomial(std::vector<Factor> factors) {
+const Monomial* internMonomial(std::vector<AtomPower> factors) {
   size_t hash = 17;
   int degree = 0;
-  for (const Factor& f : factors) {
+  for (const AtomPower& f : factors) {
     hash = mix(mix(hash, f.atom->hash), static_cast<size_t>(f.power));
     degree += f.power;
   }
@@ -127,7 +127,7 @@ int compareMonomials(const Monomial* a, const Monomial* b) {
   if (a->degree != b->degree) return a->degree < b->degree ? -1 : 1;
   size_t n = std::min(a->factors.size(), b->factors.size());
   for (size_t i = 0; i < n; ++i) {
-    const Factor &fa = a->factors[i], &fb = b->factors[i];
+    const AtomPower &fa = a->factors[i], &fb = b->factors[i];
     if (int order = compareAtoms(fa.atom, fb.atom)) return order < 0 ? 1 : -1;
     if (fa.power != fb.power) return fa.power < fb.power ? -1 : 1;
   }

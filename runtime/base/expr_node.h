@@ -19,14 +19,14 @@ struct Atom {
   size_t hash;
 };
 
-struct Factor {
+struct AtomPower {
   const Atom* atom;
   int power;  // at least 1
 };
 
 // A product of atoms' powers, sorted by compareAtoms; no factors: 1. Interned.
 struct Monomial {
-  std::vector<Factor> factors;
+  std::vector<AtomPower> factors;
   int degree;
   size_t hash;
 };
@@ -49,8 +49,8 @@ int compareAtoms(const Atom* a, const Atom* b);
 int compareMonomials(const Monomial* a, const Monomial* b);
 
 const Atom* internAtom(Atom::Kind kind, std::string name, std::vector<Expr> args);
-const Monomial* internMonomial(std::vector<Factor> factors);  // sorted
-Expr internSum(std::vector<Term> terms);                      // sorted, no zero coefficients
+const Monomial* internMonomial(std::vector<AtomPower> factors);  // sorted
+Expr internSum(std::vector<Term> terms);                         // sorted, no zero coefficients
 Expr poisonedExpr();
 
 Expr exprOfAtom(const Atom* atom);

@@ -37,7 +37,7 @@ std::string atomText(const Atom* atom) {
 
 std::string monomialText(const Monomial* monomial) {
   std::string text;
-  for (const Factor& f : monomial->factors)
+  for (const AtomPower& f : monomial->factors)
     for (int i = 0; i < f.power; ++i) text += (text.empty() ? "" : "*") + atomText(f.atom);
   return text;
 }

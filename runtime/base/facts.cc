@@ -65,7 +65,7 @@ class Bounder {
     Interval sum{0, 0};
     for (const Term& t : e.node()->terms) {
       Interval term{t.coefficient, t.coefficient};
-      for (const Factor& f : t.monomial->factors) {
+      for (const AtomPower& f : t.monomial->factors) {
         Interval base = ofAtom(f.atom, expansions);
         Interval power = base;
         for (int i = 1; i < f.power; ++i) power = power * base;
@@ -178,7 +178,7 @@ class Units {
     for (const Term& t : e.node()->terms) {
       int64_t coefficient = t.coefficient;
       Expr rest(1);
-      for (const Factor& f : t.monomial->factors) rest *= backFactor(f, coefficient);
+      for (const AtomPower& f : t.monomial->factors) rest *= backFactor(f, coefficient);
       sum += Expr(coefficient) * rest;
     }
     return sum;
@@ -186,7 +186,7 @@ class Units {
 
  private:
   // c*unit is (c/g)*floordiv(symbol, d/g) with g = gcd(c, d): the symbol itself where d divides c.
-  Expr backFactor(const Factor& f, int64_t& coefficient) const {
+  Expr backFactor(const AtomPower& f, int64_t& coefficient) const {
     Expr result(1);
     if (f.atom->kind == Atom::Kind::kSymbol) {
       auto found = divisors_.find(f.atom->name);
@@ -221,7 +221,7 @@ class Resolver {
     Expr sum;
     for (const Term& t : e.node()->terms) {
       Expr term(t.coefficient);
-      for (const Factor& f : t.monomial->factors) {
+      for (const AtomPower& f : t.monomial->factors) {
         Expr base = ofAtom(f.atom);
         for (int i = 0; i < f.power; ++i) term *= base;
       }
