@@ -79,6 +79,8 @@ struct KernelCall {
   // e.g. Gemm's transB swaps dims; Conv's bias). -1: absent.
   std::vector<int> operands;
   std::vector<std::function<SymbolicView(const SymbolicView&)>> operandViews;
+  // The same for the results: the window of the result that the kernel writes (null or shorter: as it is).
+  std::vector<std::function<SymbolicView(const SymbolicView&)>> resultViews;
 };
 struct KernelBody {
   KernelCall (*call)(const OpView& op);
@@ -122,7 +124,8 @@ struct Row {
   LocalAttrs (*localize)(const OpView& op, const Rule& rule, const Strategy& strategy, const Mesh& mesh) = nullptr;
 
   // Whether a partial(sum) operand may stay partial: for op(…, P, …) = P. Bit i: operand i may be partial while the others are whole
-  // or split; kPartialAll: all data operands partial together (Add, Sub, Concat, Where's branches).
+  // or split; kPartialAll: operands are partial all together (Add, Sub, Concat), or, with bits beside it, those that the bits
+  // name while the others are whole (Where's branches).
   uint32_t linearIn = 0;
   static constexpr uint32_t kPartialAll = 1u << 31;
 
@@ -130,6 +133,8 @@ struct Row {
   double flopsPerPoint = 0;
 
   Lowering lowering = {};
+  // The op is another way to write its ExpandBody (Gemm): import replaces it, so that no later phase sees it.
+  bool expandOnImport = false;
   // Beside `lowering`: used when an "@" factor is split; and, for rows without lowering, to lower.
   ExpandBody decomposition = {};
 
@@ -144,7 +149,8 @@ const Row* rowOf(mlir::Operation* op);
 const Row* findRow(llvm::StringRef domain, llvm::StringRef name);
 std::vector<const Row*> allRows();  // in a fixed order
 
-// The parsed rule of an op on its global shapes.
+// The text of an op's rule, and the rule parsed, on its global shapes.
+std::string ruleText(const OpView& op, const Row& row);
 StatusOr<Rule> ruleOf(const OpView& op, const Row& row);
 
 }  // namespace shardwright
