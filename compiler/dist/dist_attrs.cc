@@ -48,8 +48,24 @@ struct ShardingAttrStorage : public mlir::AttributeStorage {
   KeyTy contents;
 };
 
+struct AxesAttrStorage : public mlir::AttributeStorage {
+  using KeyTy = std::pair<MeshAttr, std::vector<SubAxis>>;
+  explicit AxesAttrStorage(KeyTy key) : mesh(key.first), axes(std::move(key.second)) {}
+  bool operator==(const KeyTy& key) const { return mesh == key.first && axes == key.second; }
+  static llvm::hash_code hashKey(const KeyTy& key) {
+    llvm::hash_code hash = mlir::hash_value(key.first);
+    for (const SubAxis& sub : key.second) hash = llvm::hash_combine(hash, sub.axis, sub.pre, sub.size);
+    return hash;
+  }
+  static AxesAttrStorage* construct(mlir::AttributeStorageAllocator& allocator, KeyTy&& key) {
+    return new (allocator.allocate<AxesAttrStorage>()) AxesAttrStorage(std::move(key));
+  }
+  MeshAttr mesh;
+  std::vector<SubAxis> axes;
+};
+
 // Here, where the storages are complete.
-void dist::DistDialect::registerAttributes() { addAttributes<ExprsAttr, MeshAttr, ShardingAttr>(); }
+void dist::DistDialect::registerAttributes() { addAttributes<ExprsAttr, MeshAttr, ShardingAttr, AxesAttr>(); }
 
 ExprsAttr ExprsAttr::get(mlir::MLIRContext* context, llvm::ArrayRef<Expr> exprs) {
   return Base::get(context, std::vector<Expr>(exprs.begin(), exprs.end()));
@@ -79,6 +95,12 @@ ShardingAttr ShardingAttr::get(mlir::MLIRContext* context, const Sharding& shard
 }
 const Sharding& ShardingAttr::sharding() const { return getImpl()->contents.sharding; }
 MeshAttr ShardingAttr::mesh() const { return getImpl()->contents.mesh; }
+
+AxesAttr AxesAttr::get(mlir::MLIRContext* context, llvm::ArrayRef<SubAxis> axes, MeshAttr mesh) {
+  return Base::get(context, std::make_pair(mesh, axes.vec()));
+}
+llvm::ArrayRef<SubAxis> AxesAttr::axes() const { return getImpl()->axes; }
+MeshAttr AxesAttr::mesh() const { return getImpl()->mesh; }
 
 mlir::Attribute shardingAttr(mlir::MLIRContext* context, const Sharding& s, const Mesh& mesh) {
   return ShardingAttr::get(context, s, MeshAttr::get(context, mesh));

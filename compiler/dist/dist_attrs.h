@@ -4,14 +4,17 @@
 
 #include "compiler/dist/sharding.h"
 #include "mlir/IR/Attributes.h"
-#include "mlir/IR/BuiltinAttributeInterfaces.h"
+#include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/TensorEncoding.h"
 
 namespace shardwright {
 
+// parse() and print() are of what follows the name, so that ops print only that: over <#mesh, "tp">.
+
 struct ExprsAttrStorage;
 struct MeshAttrStorage;
 struct ShardingAttrStorage;
+struct AxesAttrStorage;
 
 // #dist.exprs<["batch*2", 3]>
 class ExprsAttr : public mlir::Attribute::AttrBase<ExprsAttr, mlir::Attribute, ExprsAttrStorage,
@@ -19,6 +22,9 @@ class ExprsAttr : public mlir::Attribute::AttrBase<ExprsAttr, mlir::Attribute, E
  public:
   using Base::Base;
   static constexpr llvm::StringLiteral name = "dist.exprs";
+  static mlir::Attribute parse(mlir::AsmParser& parser, mlir::Type type = {});
+  using Attribute::print;
+  void print(mlir::AsmPrinter& printer) const;
   static ExprsAttr get(mlir::MLIRContext* context, llvm::ArrayRef<Expr> exprs);
   llvm::ArrayRef<Expr> exprs() const;
   // As a tensor's encoding: one expression per dim, and exactly the constant ones are static sizes.
@@ -31,6 +37,9 @@ class MeshAttr : public mlir::Attribute::AttrBase<MeshAttr, mlir::Attribute, Mes
  public:
   using Base::Base;
   static constexpr llvm::StringLiteral name = "dist.mesh";
+  static mlir::Attribute parse(mlir::AsmParser& parser, mlir::Type type = {});
+  using Attribute::print;
+  void print(mlir::AsmPrinter& printer) const;
   static MeshAttr get(mlir::MLIRContext* context, const Mesh& mesh);
   const Mesh& mesh() const;
 };
@@ -40,8 +49,24 @@ class ShardingAttr : public mlir::Attribute::AttrBase<ShardingAttr, mlir::Attrib
  public:
   using Base::Base;
   static constexpr llvm::StringLiteral name = "dist.sharding";
+  static mlir::Attribute parse(mlir::AsmParser& parser, mlir::Type type = {});
+  using Attribute::print;
+  void print(mlir::AsmPrinter& printer) const;
   static ShardingAttr get(mlir::MLIRContext* context, const Sharding& sharding, MeshAttr mesh);
   const Sharding& sharding() const;
+  MeshAttr mesh() const;
+};
+
+// #dist.axes<#dist.mesh<"dp=2,tp=4">, "dp,tp:(2)2">: a group's axes, major first.
+class AxesAttr : public mlir::Attribute::AttrBase<AxesAttr, mlir::Attribute, AxesAttrStorage> {
+ public:
+  using Base::Base;
+  static constexpr llvm::StringLiteral name = "dist.axes";
+  static mlir::Attribute parse(mlir::AsmParser& parser, mlir::Type type = {});
+  using Attribute::print;
+  void print(mlir::AsmPrinter& printer) const;
+  static AxesAttr get(mlir::MLIRContext* context, llvm::ArrayRef<SubAxis> axes, MeshAttr mesh);
+  llvm::ArrayRef<SubAxis> axes() const;
   MeshAttr mesh() const;
 };
 

@@ -98,6 +98,8 @@ TEST_F(DistAttrs, meshesAndShardingsRoundTrip) {
   EXPECT_EQ(shardingOf(attr), s);
   EXPECT_EQ(text(meshAttr(&context, mesh)), "#dist.mesh<\"dp=2,tp=8\">");
   EXPECT_EQ(meshOf(attr).str(), "dp=2,tp=8");
+  std::string axes = "#dist.axes<#dist.mesh<\"dp=2,tp=8\">, \"tp:(2)4,dp\">";
+  EXPECT_EQ(text(parse(axes)), axes);
 }
 
 TEST_F(DistAttrs, whatIsWrongIsSaidWithItsPlace) {
@@ -105,7 +107,7 @@ TEST_F(DistAttrs, whatIsWrongIsSaidWithItsPlace) {
             "sharding \"[7{xx}]\", character 6: there is no mesh axis \"xx\"; the mesh is tp=2");
   EXPECT_THAT(failure("#dist.exprs<[\"1+\"]>"), ::testing::Not(""));
   EXPECT_THAT(failure("#dist.exprs<[x]>"), ::testing::Not(""));
-  EXPECT_EQ(failure("#dist.nothing"), "unknown attribute of dist: nothing; there are exprs, mesh and sharding");
+  EXPECT_EQ(failure("#dist.nothing"), "unknown attribute of dist: nothing; there are axes, exprs, mesh and sharding");
 }
 
 }  // namespace
