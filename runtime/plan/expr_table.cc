@@ -47,7 +47,7 @@ class ExprTable::Compiler {
       result = emit({Op::kConstant, 0, 0, term.coefficient});
       isFirst = false;
     }
-    for (const Factor& f : term.monomial->factors) {
+    for (const AtomPower& f : term.monomial->factors) {
       uint32_t base = ofAtom(f.atom);
       for (int i = 0; i < f.power; ++i) {
         result = isFirst ? base : emit({Op::kMul, result, base});
