@@ -1,0 +1,129 @@
+#include "compiler/dist/module_symbols.h"
+#include "compiler/emit/step_dialect.h"
+#include "compiler/emit/value_view.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+#include "passes/passes.h"
+
+namespace shardwright {
+namespace {
+
+mlir::Attribute attributeOf(mlir::Builder& builder, const SymbolicAttr& attr) {
+  return std::visit(
+      [&](const auto& value) -> mlir::Attribute {
+        using T = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, int64_t>) return builder.getI64IntegerAttr(value);
+        else if constexpr (std::is_same_v<T, double>) return builder.getF64FloatAttr(value);
+        else if constexpr (std::is_same_v<T, std::string>) return builder.getStringAttr(value);
+        else if constexpr (std::is_same_v<T, std::vector<int64_t>>) return builder.getDenseI64ArrayAttr(value);
+        else if constexpr (std::is_same_v<T, std::vector<double>>) return builder.getDenseF64ArrayAttr(value);
+        else if constexpr (std::is_same_v<T, Expr>) return exprsAttr(builder.getContext(), {value});
+        else return builder.getArrayAttr({exprsAttr(builder.getContext(), value)});
+      },
+      attr);
+}
+
+// Turns views into step.view, kernel calls into step.kernel, and contents known as expressions into a filled buffer.
+//
+// Contract: afterwards the function holds step ops, collectives, reads and writes of the caller's tensors, and constants. A
+// view whose operand's strides do not allow it gets a step.copy first.
+//   onnx.Transpose(%x[B,S,H,D]) {perm = 0,2,1,3}  ->  step.view %x {strides = [S*H*D, D, H*D, 1]}
+struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::func::FuncOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(SelectSteps)
+  llvm::StringRef getArgument() const final { return "select-steps"; }
+  llvm::StringRef getDescription() const final { return "choose views and kernels for the ops that are not fused"; }
+  void getDependentDialects(mlir::DialectRegistry& registry) const final { registry.insert<step::StepDialect>(); }
+
+  void runOnOperation() final {
+    facts_ = factsOf(getOperation()->getParentOfType<mlir::ModuleOp>());
+    bool failed = false;
+    for (mlir::Operation& op : llvm::make_early_inc_range(getOperation().getBody().front()))
+      failed |= mlir::failed(select(&op));
+    if (failed) signalPassFailure();
+  }
+
+  mlir::LogicalResult select(mlir::Operation* op) {
+    if (op->getNumResults() > 0 && op->use_empty() && mlir::isMemoryEffectFree(op)) return op->erase(), mlir::success();
+    if (op->getName().getStringRef() == "onnx.ShapeValue") return fillShapeValue(op);
+    const Row* row = rowOf(op);
+    if (!row) return mlir::success();
+    if (const auto* body = std::get_if<ViewBody>(&row->lowering)) return selectView(op, *body);
+    if (const auto* body = std::get_if<KernelBody>(&row->lowering)) return selectKernel(op, *body);
+    return op->emitError("internal error: ") << op->getName() << " has no view and no kernel";
+  }
+
+  // An integer tensor whose elements are expressions.
+  mlir::LogicalResult fillShapeValue(mlir::Operation* op) {
+    mlir::OpBuilder builder(op);
+    auto attrs = builder.getDictionaryAttr(builder.getNamedAttr("values", builder.getArrayAttr({op->getAttr("exprs")})));
+    auto filled = builder.create<step::KernelOp>(op->getLoc(), op->getResultTypes(), mlir::ValueRange(),
+                                                 builder.getStringAttr("fill_values"), attrs, nullptr);
+    op->replaceAllUsesWith(filled);
+    op->erase();
+    return mlir::success();
+  }
+
+  mlir::LogicalResult selectView(mlir::Operation* op, const ViewBody& body) {
+    mlir::OpBuilder builder(op);
+    mlir::Value operand = op->getOperand(0);
+    for (int i = 0; i < static_cast<int>(op->getNumResults()); ++i) {
+      mlir::Value result = op->getResult(i);
+      if (result.use_empty()) continue;
+      Exprs dims = dimsOf(result.getType());
+      std::optional<SymbolicView> view = body.view(OpView(op, facts_), i, viewOf(operand), dims);
+      if (!view) {
+        operand = builder.create<step::CopyOp>(op->getLoc(), operand.getType(), operand);
+        view = body.view(OpView(op, facts_), i, viewOf(operand), dims);
+      }
+      if (!view) return op->emitError("internal error: ") << op->getName() << " is no view even of a dense operand";
+      view->dims = dims;
+      result.replaceAllUsesWith(createView(builder, op->getLoc(), operand, *view));
+    }
+    op->erase();
+    return mlir::success();
+  }
+
+  mlir::LogicalResult selectKernel(mlir::Operation* op, const KernelBody& body) {
+    mlir::OpBuilder builder(op);
+    KernelCall call = body.call(OpView(op, facts_));
+    llvm::SmallVector<mlir::Value> inputs;
+    for (size_t i = 0; i < call.operands.size(); ++i) {
+      int operand = call.operands[i];
+      if (operand < 0 || operand >= static_cast<int>(op->getNumOperands())) {
+        inputs.push_back(absent(builder, op->getLoc()));
+        continue;
+      }
+      mlir::Value value = op->getOperand(operand);
+      if (i < call.operandViews.size() && call.operandViews[i])
+        value = createView(builder, op->getLoc(), value, call.operandViews[i](viewOf(value)));
+      inputs.push_back(value);
+    }
+    llvm::SmallVector<mlir::NamedAttribute> attrs;
+    for (const auto& [name, value] : call.attrs) attrs.push_back(builder.getNamedAttr(name, attributeOf(builder, value)));
+    mlir::Operation* step;
+    if (call.kernel == "concat") {
+      auto axis = mlir::cast<mlir::IntegerAttr>(builder.getDictionaryAttr(attrs).get("axis"));
+      step = builder.create<step::ConcatOp>(op->getLoc(), op->getResultTypes()[0], inputs, axis);
+    } else {
+      step = builder.create<step::KernelOp>(op->getLoc(), op->getResultTypes(), inputs, builder.getStringAttr(call.kernel),
+                                            builder.getDictionaryAttr(attrs), nullptr);
+    }
+    op->replaceAllUsesWith(step);
+    op->erase();
+    return mlir::success();
+  }
+
+  static mlir::Value absent(mlir::OpBuilder& builder, mlir::Location loc) {
+    mlir::OperationState state(loc, "onnx.None");
+    state.addTypes(builder.getNoneType());
+    return builder.create(state)->getResult(0);
+  }
+
+  Facts facts_;
+};
+
+}  // namespace
+
+std::unique_ptr<mlir::Pass> createSelectStepsPass() { return std::make_unique<SelectSteps>(); }
+
+}  // namespace shardwright
