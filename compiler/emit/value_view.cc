@@ -56,4 +56,17 @@ mlir::Value createView(mlir::OpBuilder& builder, mlir::Location loc, mlir::Value
   return builder.create<step::ViewOp>(loc, type, base, exprsAttr(context, {view.offset}), exprsAttr(context, view.strides));
 }
 
+std::optional<SymbolicView> shardWindow(const Sharding& sharding, llvm::ArrayRef<Expr> globalDims, const Mesh& mesh) {
+  SymbolicView view = denseView(globalDims);
+  for (size_t d = 0; d < globalDims.size(); ++d) {
+    const auto& factors = sharding.dims[d].factors;
+    if (factors.empty()) continue;
+    if (factors.size() > 1) return std::nullopt;
+    Part part = partOf(factors[0], mesh);
+    view.offset += part.begin * view.strides[d];
+    view.dims[d] = part.length;
+  }
+  return view;
+}
+
 }  // namespace shardwright

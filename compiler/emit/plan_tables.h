@@ -1,0 +1,36 @@
+// Owns the tables of a plan while it is made: expressions, groups, mesh and shardings, each entry once. It does not own
+// programs; see program_emitter.h.
+#pragma once
+
+#include <map>
+#include <unordered_map>
+
+#include "compiler/dist/sharding.h"
+#include "runtime/plan/plan.pb.h"
+
+namespace shardwright {
+
+class PlanTables {
+ public:
+  PlanTables(plan::Plan& plan, const Mesh& mesh);
+
+  const Mesh& mesh() const { return mesh_; }
+  plan::Plan& plan() { return plan_; }
+
+  // Index into Plan.exprs; 0 and 1 are the numbers 0 and 1.
+  uint32_t expr(Expr e);
+  // Index into Plan.groups.
+  uint32_t group(llvm::ArrayRef<SubAxis> axes);
+  // Index into Plan.weight_sets of the files for a value split over these axes.
+  uint32_t weightSet(llvm::ArrayRef<SubAxis> axes);
+
+  void write(const Sharding& sharding, plan::Sharding& to);
+
+ private:
+  plan::Plan& plan_;
+  Mesh mesh_;
+  std::unordered_map<Expr, uint32_t> exprs_;
+  std::map<std::string, uint32_t> groups_, weightSets_;
+};
+
+}  // namespace shardwright

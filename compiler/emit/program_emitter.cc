@@ -1,0 +1,400 @@
+#include "compiler/emit/program_emitter.h"
+
+#include <algorithm>
+#include <set>
+
+#include "compiler/analysis/constant_values.h"
+#include "compiler/dist/module_symbols.h"
+#include "compiler/emit/constant_bytes.h"
+#include "compiler/emit/step_collectives.h"
+#include "compiler/onnx/onnx_dialect.h"
+#include "llvm/ADT/DenseMap.h"
+#include "mlir/IR/Location.h"
+
+namespace shardwright {
+namespace {
+
+// The names of the ONNX nodes in a location, in order, each once.
+void collectNodes(mlir::Location loc, std::vector<std::string>& nodes) {
+  if (auto name = mlir::dyn_cast<mlir::NameLoc>(loc)) {
+    std::string text = name.getName().str();
+    if (std::find(nodes.begin(), nodes.end(), text) == nodes.end()) nodes.push_back(text);
+  } else if (auto fused = mlir::dyn_cast<mlir::FusedLoc>(loc)) {
+    for (mlir::Location part : fused.getLocations()) collectNodes(part, nodes);
+  }
+}
+
+std::string portName(mlir::DictionaryAttr attrs, const std::string& otherwise) {
+  auto name = attrs ? attrs.getAs<mlir::StringAttr>("onnx.name") : mlir::StringAttr();
+  return name ? name.str() : otherwise;
+}
+
+// One program while it grows.
+struct ProgramState {
+  plan::Program program;
+  llvm::DenseMap<mlir::Value, uint32_t> buffers;
+  std::map<std::string, int> names;
+};
+
+class ProgramEmitter {
+ public:
+  ProgramEmitter(mlir::func::FuncOp function, PlanTables& tables)
+      : function_(function), tables_(tables), block_(function.getBody().front()), constants_(block_),
+        facts_(factsOf(function->getParentOfType<mlir::ModuleOp>())) {}
+
+  StatusOr<EmittedPrograms> run() {
+    emitPorts();
+    init_.program.set_name("init");
+    main_.program.set_name("main");
+    for (mlir::Operation& op : block_) SW_RETURN_IF_ERROR(emitOp(&op));
+    addProgram("main", main_);
+    if (init_.program.steps_size() > 0) addProgram("init", init_);
+    return std::move(emitted_);
+  }
+
+ private:
+  void emitPorts() {
+    auto fill = [&](plan::Port* port, mlir::Type type, mlir::DictionaryAttr attrs, const std::string& name) {
+      port->set_name(portName(attrs, name));
+      port->set_dtype(static_cast<int>(dtypeOf(type)));
+      Exprs dims = dimsOf(type);
+      for (Expr dim : dims) port->add_dims(tables_.expr(dim));
+      mlir::Attribute sharding = attrs ? attrs.get("dist.sharding") : mlir::Attribute();
+      tables_.write(sharding ? shardingOf(sharding) : Sharding::replicated(dims.size()), *port->mutable_sharding());
+    };
+    for (unsigned i = 0; i < function_.getNumArguments(); ++i)
+      fill(tables_.plan().add_inputs(), function_.getArgument(i).getType(), function_.getArgAttrDict(i), "input_" + std::to_string(i));
+    for (unsigned i = 0; i < function_.getNumResults(); ++i)
+      fill(tables_.plan().add_outputs(), function_.getResultTypes()[i], function_.getResultAttrDict(i), "output_" + std::to_string(i));
+  }
+
+  void addProgram(const std::string& name, ProgramState& state) {
+    plan::Entry* entry = tables_.plan().add_entries();
+    entry->set_name(name);
+    entry->add_stages()->add_chunks(tables_.plan().programs_size());
+    *tables_.plan().add_programs() = std::move(state.program);
+    if (name != "main") return;
+    for (const auto& [symbol, e] : equalitiesOf(function_->getParentOfType<mlir::ModuleOp>())) {
+      plan::Entry::Guard* guard = entry->add_guards();
+      guard->set_expr(tables_.expr(Expr::symbol(symbol) - e));
+    }
+  }
+
+  Status emitOp(mlir::Operation* op) {
+    if (mlir::isa<NoneOp, ConstantOp, WeightOp, step::ViewOp>(op)) return Status();
+    if (mlir::isa<mlir::func::ReturnOp>(op)) return emitOutputs(op);
+    if (isOutputWrite(op)) return Status();  // its part of an output is written at the return
+    ProgramState& state = constants_.contains(op) ? init_ : main_;
+    if (auto copy = mlir::dyn_cast<step::CopyOp>(op)) {
+      plan::KernelStep* kernel = addKernel(state, op, "copy");
+      *kernel->add_inputs() = view(state, copy.getInput());
+      *kernel->add_outputs() = view(state, copy.getResult());
+      return Status();
+    }
+    if (auto concat = mlir::dyn_cast<step::ConcatOp>(op)) return emitConcat(state, concat);
+    if (auto kernel = mlir::dyn_cast<step::KernelOp>(op)) return emitKernel(state, kernel);
+    if (auto fused = mlir::dyn_cast<step::FusedOp>(op)) return emitFused(state, fused);
+    if (std::optional<StepCollective> collective = collectiveOf(op)) return emitCollective(state, op, *collective);
+    return internalError(op->getName().getStringRef().str() + " is not in the lowered form");
+  }
+
+  plan::Step* addStep(ProgramState& state, mlir::Operation* op) {
+    plan::Step* step = state.program.add_steps();
+    std::vector<std::string> nodes;
+    collectNodes(op->getLoc(), nodes);
+    for (const std::string& node : nodes) step->add_nodes(node);
+    std::string name = nodes.empty() ? op->getName().getStringRef().str() : nodes.back();
+    int count = state.names[name]++;
+    step->set_name(count == 0 ? name : name + "#" + std::to_string(count));
+    return step;
+  }
+
+  plan::KernelStep* addKernel(ProgramState& state, mlir::Operation* op, const std::string& kernel) {
+    plan::KernelStep* step = addStep(state, op)->mutable_kernel();
+    step->set_kernel(kernel);
+    return step;
+  }
+
+  // --- values -------------------------------------------------------------------------------------------------------------
+
+  // The buffer of `base` in the program; notes that the step added last uses it.
+  uint32_t buffer(ProgramState& state, mlir::Value base) {
+    auto [it, isNew] = state.buffers.try_emplace(base, state.program.buffers_size());
+    int step = state.program.steps_size() - 1;
+    if (isNew) {
+      plan::Buffer* added = state.program.add_buffers();
+      describe(state, base, *added);
+      added->set_first_step(step);
+    }
+    state.program.mutable_buffers(it->second)->set_last_step(step);
+    return it->second;
+  }
+
+  void describe(ProgramState& state, mlir::Value base, plan::Buffer& buffer) {
+    buffer.set_dtype(static_cast<int>(dtypeOf(base.getType())));
+    Exprs dims = dimsOf(base.getType());
+    buffer.set_count(tables_.expr(product(std::vector<Expr>(dims.begin(), dims.end()))));
+    if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(base)) {
+      buffer.set_kind(plan::Buffer::INPUT);
+      buffer.set_source(argument.getArgNumber());
+      buffer.set_name(tables_.plan().inputs(argument.getArgNumber()).name());
+      return;
+    }
+    std::vector<std::string> nodes;
+    collectNodes(base.getLoc(), nodes);
+    buffer.set_name(nodes.empty() ? "" : nodes.back());
+    bool isConstant = mlir::isa<ConstantOp, WeightOp>(base.getDefiningOp());
+    if (!isConstant && !(constants_.contains(base) && (&state == &main_ || isReadByMain(base)))) return;
+    buffer.set_kind(plan::Buffer::CONSTANT);
+    buffer.set_source(constant(base));
+    buffer.set_name(tables_.plan().constants(buffer.source()).name());
+  }
+
+  // Whether a value that `init` computes is needed in a run.
+  bool isReadByMain(mlir::Value value) const {
+    return llvm::any_of(value.getUsers(), [&](mlir::Operation* user) {
+      if (mlir::isa<step::ViewOp>(user)) return isReadByMain(user->getResult(0));
+      return !constants_.contains(user);
+    });
+  }
+
+  uint32_t constant(mlir::Value base) {
+    auto [it, isNew] = constantIndex_.try_emplace(base, tables_.plan().constants_size());
+    if (!isNew) return it->second;
+    plan::Constant* added = tables_.plan().add_constants();
+    mlir::Operation* op = base.getDefiningOp();
+    added->set_dtype(static_cast<int>(dtypeOf(base.getType())));
+    Exprs dims = dimsOf(base.getType());
+    for (Expr dim : dims) added->add_dims(tables_.expr(dim));
+    if (auto weight = mlir::dyn_cast<WeightOp>(op)) {
+      describeWeight(weight, it->second, *added);
+    } else {
+      std::vector<std::string> nodes;
+      collectNodes(op->getLoc(), nodes);
+      added->set_name(uniqueConstantName(nodes.empty() ? "constant" : nodes.back()));
+      for (Expr dim : dims) added->add_global_dims(tables_.expr(dim));
+      if (auto inlined = mlir::dyn_cast<ConstantOp>(op)) setInlineData(inlined.value(), *added);
+    }
+    return it->second;
+  }
+
+  void describeWeight(WeightOp weight, uint32_t index, plan::Constant& constant) {
+    WeightSource source;
+    source.constant = index;
+    source.location = weight.location().str();
+    source.offset = weight.offset();
+    source.length = weight.length();
+    source.dtype = dtypeOf(weight.getType());
+    mlir::Attribute global = weight->getAttr("dist.global"), sharding = weight->getAttr("dist.sharding");
+    source.globalDims = global ? Exprs(exprsOf(global)) : dimsOf(weight.getType());
+    source.sharding = sharding ? shardingOf(sharding) : Sharding::replicated(source.globalDims.size());
+    constant.set_name(uniqueConstantName(weight.name().str()));
+    for (Expr dim : source.globalDims) constant.add_global_dims(tables_.expr(dim));
+    tables_.write(source.sharding, *constant.mutable_sharding());
+    AxisList axes = source.sharding.usedAxes();
+    std::sort(axes.begin(), axes.end());
+    constant.set_weight_set(tables_.weightSet(axes) + 1);
+    emitted_.weights.push_back(std::move(source));
+  }
+
+  std::string uniqueConstantName(const std::string& name) {
+    int count = constantNames_[name]++;
+    return count == 0 ? name : name + "#" + std::to_string(count);
+  }
+
+  plan::View view(ProgramState& state, mlir::Value value) {
+    plan::View result;
+    if (mlir::isa<mlir::NoneType>(value.getType())) {
+      result.set_absent(true);
+      return result;
+    }
+    return window(state, value, viewOf(value));
+  }
+
+  plan::View window(ProgramState& state, mlir::Value value, const SymbolicView& view) {
+    plan::View result;
+    result.set_buffer(buffer(state, baseOf(value)));
+    fillWindow(result, view, dtypeOf(value.getType()));
+    return result;
+  }
+
+  void fillWindow(plan::View& to, const SymbolicView& view, DType dtype) {
+    to.set_offset(tables_.expr(view.offset));
+    for (Expr dim : view.dims) to.add_dims(tables_.expr(dim));
+    for (Expr stride : view.strides) to.add_strides(tables_.expr(stride));
+    to.set_dtype(static_cast<int>(dtype));
+  }
+
+  // --- steps --------------------------------------------------------------------------------------------------------------
+
+  Status emitConcat(ProgramState& state, step::ConcatOp concat) {
+    SymbolicView whole = viewOf(concat.getResult());
+    int64_t axis = concat.getAxis();
+    for (mlir::Value input : concat.getInputs()) {
+      plan::KernelStep* kernel = addKernel(state, concat, "copy");
+      SymbolicView part = whole;
+      part.dims = dimsOf(input.getType());
+      *kernel->add_inputs() = view(state, input);
+      *kernel->add_outputs() = window(state, concat.getResult(), part);
+      whole.offset += part.dims[axis] * whole.strides[axis];
+    }
+    return Status();
+  }
+
+  Status emitKernel(ProgramState& state, step::KernelOp op) {
+    plan::KernelStep* kernel = addKernel(state, op, op.getKernel().str());
+    for (mlir::Value input : op.getInputs()) *kernel->add_inputs() = view(state, input);
+    for (mlir::Value output : op.getOutputs()) *kernel->add_outputs() = view(state, output);
+    for (mlir::NamedAttribute attr : op.getAttrs()) SW_RETURN_IF_ERROR(addAttr(attr.getName().str(), attr.getValue(), *kernel));
+    if (!op.getPostOps()) return Status();
+    for (mlir::Attribute element : *op.getPostOps()) {
+      auto fields = mlir::cast<mlir::ArrayAttr>(element);
+      plan::PostOp* post = kernel->add_post_ops();
+      post->set_kind(mlir::cast<mlir::StringAttr>(fields[0]).str());
+      post->set_operand(mlir::cast<mlir::IntegerAttr>(fields[1]).getInt());
+      for (mlir::Attribute param : fields.getValue().drop_front(2))
+        post->add_params(mlir::cast<mlir::FloatAttr>(param).getValueAsDouble());
+    }
+    return Status();
+  }
+
+  Status addAttr(const std::string& name, mlir::Attribute value, plan::KernelStep& kernel) {
+    plan::Attr* attr = kernel.add_attrs();
+    attr->set_name(name);
+    if (auto integer = mlir::dyn_cast<mlir::IntegerAttr>(value)) attr->set_i(integer.getInt());
+    else if (auto number = mlir::dyn_cast<mlir::FloatAttr>(value)) attr->set_f(number.getValueAsDouble());
+    else if (auto text = mlir::dyn_cast<mlir::StringAttr>(value)) attr->set_s(text.str());
+    else if (auto ints = mlir::dyn_cast<mlir::DenseI64ArrayAttr>(value)) {
+      for (int64_t v : ints.asArrayRef()) attr->mutable_ints()->add_v(v);
+      attr->mutable_ints();
+    } else if (auto floats = mlir::dyn_cast<mlir::DenseF64ArrayAttr>(value)) {
+      for (double v : floats.asArrayRef()) attr->mutable_floats()->add_v(v);
+    } else if (isExprsAttr(value)) {
+      attr->set_expr(tables_.expr(exprsOf(value)[0]));
+    } else if (auto list = mlir::dyn_cast<mlir::ArrayAttr>(value); list && list.size() == 1 && isExprsAttr(list[0])) {
+      setExprs(*attr, exprsOf(list[0]));
+    } else {
+      return internalError("step.kernel attribute " + name + " has no form in a plan");
+    }
+    return Status();
+  }
+
+  void setExprs(plan::Attr& attr, llvm::ArrayRef<Expr> exprs) {
+    plan::Attr::Exprs* list = attr.mutable_exprs();
+    for (Expr e : exprs) list->add_v(tables_.expr(e));
+  }
+
+  Status emitFused(ProgramState& state, step::FusedOp fused) {
+    auto built = buildNest(fused, facts_);
+    if (!built.ok()) return built.status().within(fused->getLoc()->getContext() ? "step.fused" : "");
+    plan::KernelStep* kernel = addKernel(state, fused, "loop");
+    plan::Attr* function = kernel->add_attrs();
+    function->set_name("function");
+    function->set_s(nestName(built->nest));
+    auto addExprs = [&](const char* name, const Exprs& exprs) {
+      plan::Attr* attr = kernel->add_attrs();
+      attr->set_name(name);
+      setExprs(*attr, exprs);
+    };
+    addExprs("outer", built->outer);
+    addExprs("inner", built->inner);
+    addExprs("params", built->params);
+    Exprs loopDims = built->outer;
+    loopDims.append(built->inner.begin(), built->inner.end());
+    for (size_t i = 0; i < built->windows.size(); ++i) {
+      const BuiltNest::Window& window = built->windows[i];
+      plan::View* to = static_cast<int>(i) < built->numInputs ? kernel->add_inputs() : kernel->add_outputs();
+      SymbolicView view{window.offset, loopDims, window.strides};
+      // A dim that the operand does not move along is one element of it.
+      *to = this->window(state, window.value, view);
+    }
+    return Status();
+  }
+
+  // Equal nests are one function.
+  std::string nestName(LoopNest& nest) {
+    auto [it, isNew] = nestNames_.try_emplace(nest.str(), "loop_" + std::to_string(nestNames_.size()));
+    if (isNew) {
+      nest.name = it->second;
+      emitted_.nests.push_back(std::move(nest));
+    }
+    return it->second;
+  }
+
+  Status emitCollective(ProgramState& state, mlir::Operation* op, const StepCollective& collective) {
+    plan::CollectiveStep* step = addStep(state, op)->mutable_collective();
+    step->set_kind(collective.kind);
+    step->set_group(tables_.group(collective.group));
+    step->set_combiner(collective.combiner);
+    step->set_dim(collective.dim);
+    step->set_split_dim(collective.splitDim);
+    step->set_part(tables_.expr(collective.part));
+    step->set_split_part(tables_.expr(collective.splitPart));
+    step->set_peer(tables_.expr(collective.peer));
+    *step->mutable_input() = view(state, op->getOperand(0));
+    *step->mutable_output() = view(state, op->getResult(0));
+    return Status();
+  }
+
+  // --- outputs ------------------------------------------------------------------------------------------------------------
+
+  Status emitOutputs(mlir::Operation* op) {
+    for (auto [i, returned] : llvm::enumerate(op->getOperands())) {
+      mlir::Value value = returned;
+      Exprs dims = dimsOf(function_.getResultTypes()[i]);
+      Sharding sharding = Sharding::replicated(dims.size());
+      if (mlir::Operation* write = returned.getDefiningOp(); write && isOutputWrite(write)) {
+        value = write->getOperand(0);
+        sharding = shardingOf(write->getAttr("sharding"));
+      }
+      SW_RETURN_IF_ERROR(emitOutput(op, i, value, dims, sharding));
+    }
+    return Status();
+  }
+
+  Status emitOutput(mlir::Operation* op, uint32_t index, mlir::Value value, const Exprs& dims, const Sharding& sharding) {
+    std::optional<SymbolicView> part = shardWindow(sharding, dims, tables_.mesh());
+    if (!part) return internalError("output " + std::to_string(index) + " is split in a way that is no window");
+    plan::Step* step = addStep(main_, op);
+    step->set_name("write:" + tables_.plan().outputs(index).name());
+    // Of the ranks that hold the same part, the first writes it.
+    Expr others = 0;
+    for (const SubAxis& sub : freeAxes(tables_.mesh(), sharding.usedAxes())) others += tables_.mesh().coordinate(sub);
+    if (others != Expr(0)) step->set_guard(tables_.expr(Expr(1) - Expr::min(others, 1)) + 1);
+    plan::KernelStep* kernel = step->mutable_kernel();
+    kernel->set_kernel("copy");
+    *kernel->add_inputs() = view(main_, value);
+    uint32_t buffer = main_.program.buffers_size();
+    plan::Buffer* output = main_.program.add_buffers();
+    output->set_name(tables_.plan().outputs(index).name());
+    output->set_kind(plan::Buffer::OUTPUT);
+    output->set_dtype(tables_.plan().outputs(index).dtype());
+    output->set_count(tables_.expr(product(std::vector<Expr>(dims.begin(), dims.end()))));
+    output->set_source(index);
+    output->set_first_step(main_.program.steps_size() - 1);
+    output->set_last_step(main_.program.steps_size() - 1);
+    plan::View* to = kernel->add_outputs();
+    to->set_buffer(buffer);
+    fillWindow(*to, *part, dtypeOf(value.getType()));
+    return Status();
+  }
+
+  mlir::func::FuncOp function_;
+  PlanTables& tables_;
+  mlir::Block& block_;
+  ConstantValues constants_;
+  Facts facts_;
+  ProgramState main_, init_;
+  llvm::DenseMap<mlir::Value, uint32_t> constantIndex_;
+  std::map<std::string, int> constantNames_;
+  std::map<std::string, std::string> nestNames_;
+  EmittedPrograms emitted_;
+};
+
+}  // namespace
+
+StatusOr<EmittedPrograms> emitPrograms(mlir::func::FuncOp function, PlanTables& tables) {
+  return ProgramEmitter(function, tables).run();
+}
+
+}  // namespace shardwright

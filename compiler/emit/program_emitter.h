@@ -1,0 +1,32 @@
+// Owns the translation of a lowered function into the plan's programs: one for a run ("main") and, where values follow from
+// constants, one for the load ("init"). It does not own the files of the plan folder; see emit_plan.h.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "compiler/emit/nest_builder.h"
+#include "compiler/emit/plan_tables.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace shardwright {
+
+// A constant of the plan whose bytes lie in a file of the model.
+struct WeightSource {
+  uint32_t constant = 0;  // index into Plan.constants
+  std::string location;   // file
+  int64_t offset = 0, length = 0;
+  Exprs globalDims;
+  DType dtype = DType::kUndefined;
+  Sharding sharding;
+};
+
+struct EmittedPrograms {
+  std::vector<LoopNest> nests;  // distinct, named
+  std::vector<WeightSource> weights;
+};
+
+// Fills constants, programs, entries, inputs and outputs. The function is in the lowered form; kInternal otherwise.
+StatusOr<EmittedPrograms> emitPrograms(mlir::func::FuncOp function, PlanTables& tables);
+
+}  // namespace shardwright
