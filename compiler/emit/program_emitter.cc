@@ -184,9 +184,9 @@ class ProgramEmitter {
     source.location = weight.location().str();
     source.offset = weight.offset();
     source.length = weight.length();
-    source.dtype = dtypeOf(weight.getType());
+    source.dtype = dtypeOf(weight->getResult(0).getType());
     mlir::Attribute global = weight->getAttr("dist.global"), sharding = weight->getAttr("dist.sharding");
-    source.globalDims = global ? Exprs(exprsOf(global)) : dimsOf(weight.getType());
+    source.globalDims = global ? Exprs(exprsOf(global)) : dimsOf(weight->getResult(0).getType());
     source.sharding = sharding ? shardingOf(sharding) : Sharding::replicated(source.globalDims.size());
     constant.set_name(uniqueConstantName(weight.name().str()));
     for (Expr dim : source.globalDims) constant.add_global_dims(tables_.expr(dim));

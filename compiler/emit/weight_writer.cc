@@ -120,17 +120,17 @@ class WeightCutter {
 // All weights of one set: its files are written side by side while the weights stream by.
 class SetWriter {
  public:
-  SetWriter(PlanTables& tables, const plan::WeightSet& set, std::vector<const WeightSource*> weights)
-      : tables_(tables), set_(set), weights_(std::move(weights)), axes_(axesOf(weights_)) {}
+  SetWriter(plan::Plan& plan, const Mesh& mesh, int set, std::vector<const WeightSource*> weights)
+      : plan_(plan), mesh_(mesh), set_(plan.weight_sets(set)), weights_(std::move(weights)), axes_(axesOf(weights_)) {}
 
-  StatusOr<int64_t> plan() {
+  StatusOr<int64_t> layOut() {
     int64_t bytes = 0;
     for (int64_t k = 0; k < set_.count(); ++k) {
       std::vector<SafetensorsDeclaration> declared;
       ranges_.emplace_back();
       for (const WeightSource* weight : weights_) {
-        SW_ASSIGN_OR_RETURN(ShardRanges ranges, shardRanges(*weight, axes_, k, tables_.mesh()));
-        SafetensorsDeclaration declaration{tables_.plan().constants(weight->constant).name(), weight->dtype, {}};
+        SW_ASSIGN_OR_RETURN(ShardRanges ranges, shardRanges(*weight, axes_, k, mesh_));
+        SafetensorsDeclaration declaration{plan_.constants(weight->constant).name(), weight->dtype, {}};
         for (const auto& dim : ranges) declaration.dims.push_back(countOf(dim));
         declared.push_back(std::move(declaration));
         ranges_.back().push_back(std::move(ranges));
@@ -165,8 +165,8 @@ class SetWriter {
     for (int64_t k = 0; k < set_.count(); ++k) {
       SW_RETURN_IF_ERROR(shards[k].writer.finish());
       for (size_t w = 0; w < weights_.size(); ++w)
-        tables_.plan().mutable_constants(weights_[w]->constant)->add_crc32c(shards[k].writer.checksums()[w]);
-      plan::Section* section = tables_.plan().add_sections();
+        plan_.mutable_constants(weights_[w]->constant)->add_crc32c(shards[k].writer.checksums()[w]);
+      plan::Section* section = plan_.add_sections();
       section->set_file(fileName(k));
       section->set_bytes(SafetensorsWriter::fileBytes(declared_[k]));
     }
@@ -176,7 +176,8 @@ class SetWriter {
  private:
   std::string fileName(int64_t k) const { return "weights/" + set_.name() + "-" + std::to_string(k) + ".safetensors"; }
 
-  PlanTables& tables_;
+  plan::Plan& plan_;
+  const Mesh& mesh_;
   const plan::WeightSet& set_;
   std::vector<const WeightSource*> weights_;
   AxisList axes_;
@@ -226,19 +227,20 @@ StatusOr<ShardRanges> shardRanges(const WeightSource& weight, llvm::ArrayRef<Sub
   return ranges;
 }
 
-Status writeWeights(const std::vector<WeightSource>& weights, PlanTables& tables, const std::string& modelFolder,
-                    const std::string& folder, const Progress& progress) {
-  std::vector<std::vector<const WeightSource*>> bySet(tables.plan().weight_sets_size());
+Status writeWeights(const std::vector<WeightSource>& weights, plan::Plan& plan, const Mesh& mesh,
+                    const std::string& modelFolder, const std::string& folder, const Progress& progress) {
+  std::vector<std::vector<const WeightSource*>> bySet(plan.weight_sets_size());
   int64_t total = 0;
   for (const WeightSource& weight : weights) {
-    bySet[tables.plan().constants(weight.constant).weight_set() - 1].push_back(&weight);
+    bySet[plan.constants(weight.constant).weight_set() - 1].push_back(&weight);
     total += weight.length;
   }
   std::vector<SetWriter> writers;
   int64_t needed = 0;
   for (size_t s = 0; s < bySet.size(); ++s) {
-    writers.emplace_back(tables, tables.plan().weight_sets(s), bySet[s]);
-    SW_ASSIGN_OR_RETURN(int64_t bytes, writers.back().plan());
+    if (bySet[s].empty()) continue;
+    writers.emplace_back(plan, mesh, s, bySet[s]);
+    SW_ASSIGN_OR_RETURN(int64_t bytes, writers.back().layOut());
     needed += bytes;
   }
   SW_ASSIGN_OR_RETURN(int64_t available, freeDiskBytes(folder));

@@ -14,8 +14,8 @@ using Progress = std::function<void(int64_t doneBytes, int64_t totalBytes)>;
 
 // Writes folder/weights/<set>-<k>.safetensors for every weight set of the plan and fills the constants' checksums and the
 // plan's sections. Locations are relative to modelFolder. kEnvironment if the disk is too small, before anything is written.
-Status writeWeights(const std::vector<WeightSource>& weights, PlanTables& tables, const std::string& modelFolder,
-                    const std::string& folder, const Progress& progress);
+Status writeWeights(const std::vector<WeightSource>& weights, plan::Plan& plan, const Mesh& mesh,
+                    const std::string& modelFolder, const std::string& folder, const Progress& progress);
 
 // Where in a weight one shard lies: per dim, the ascending ranges of indices that it holds.
 struct IndexRange {

@@ -1,0 +1,75 @@
+#include "compiler/emit/emit_plan.h"
+
+#include <filesystem>
+
+#include "compiler/dist/module_symbols.h"
+#include "compiler/emit/plan_tables.h"
+#include "runtime/base/crc32c.h"
+#include "runtime/base/file.h"
+#include "runtime/plan/plan_io.h"
+
+namespace shardwright {
+namespace {
+
+constexpr char kCodeFile[] = "code.so";
+
+void addSymbols(mlir::ModuleOp module, plan::Plan& plan) {
+  for (const SymbolInfo& symbol : symbolsOf(module)) {
+    plan::Symbol* added = plan.add_symbols();
+    added->set_name(symbol.name);
+    added->set_min(symbol.range.min);
+    added->set_max(symbol.range.max);
+    added->set_divisor(symbol.range.divisor);
+    added->set_assumed(symbol.assumed);
+  }
+}
+
+Status refuseForeignFolder(const std::string& folder) {
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error) || std::filesystem::exists(folder + "/plan.pb", error)) return Status();
+  if (std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error)) return Status();
+  return userError(folder + ": exists and is no plan; name another folder, or remove it");
+}
+
+}  // namespace
+
+StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target) {
+  EmittedPlan emitted;
+  plan::Plan& plan = emitted.plan;
+  plan.set_version(kPlanVersion);
+  plan.set_producer("shardwright 0.1.0");
+  if (auto name = module->getAttrOfType<mlir::StringAttr>("onnx.model")) plan.set_model(name.str());
+  addSymbols(module, plan);
+  plan.mutable_target()->set_kind("cpu");
+  plan.mutable_target()->set_triple(target.triple);
+  plan.mutable_target()->set_cpu(target.cpu);
+  for (const std::string& feature : target.features) plan.mutable_target()->add_features(feature);
+  PlanTables tables(plan, meshOf(module));
+  auto function = module.lookupSymbol<mlir::func::FuncOp>("main");
+  if (!function) return internalError("the module has no function main");
+  SW_ASSIGN_OR_RETURN(emitted.programs, emitPrograms(function, tables));
+  return emitted;
+}
+
+Status emitPlan(mlir::ModuleOp module, const EmitOptions& options) {
+  SW_RETURN_IF_ERROR(refuseForeignFolder(options.outputFolder));
+  SW_ASSIGN_OR_RETURN(EmittedPlan emitted, buildPlan(module, options.target));
+  plan::Plan& plan = emitted.plan;
+  SW_ASSIGN_OR_RETURN(FolderReplacement folder, FolderReplacement::begin(options.outputFolder));
+  if (!emitted.programs.nests.empty()) {
+    SW_ASSIGN_OR_RETURN(std::string code, compileLoops(emitted.programs.nests, options.target));
+    plan::Section* section = plan.add_sections();
+    section->set_file(kCodeFile);
+    section->set_bytes(code.size());
+    section->set_crc32c(crc32c(code.data(), code.size()));
+    SW_RETURN_IF_ERROR(writeFileAtomically(folder.partPath() + "/" + kCodeFile, code));
+  }
+  if (options.writeWeights) {
+    SW_RETURN_IF_ERROR(writeWeights(emitted.programs.weights, plan, meshOf(module), options.modelFolder, folder.partPath(),
+                                    options.progress));
+  }
+  SW_RETURN_IF_ERROR(savePlan(plan, folder.partPath()));
+  return folder.commit();
+}
+
+}  // namespace shardwright
