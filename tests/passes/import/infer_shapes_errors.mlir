@@ -14,9 +14,9 @@ func.func @unsupported(%x: tensor<6xf32>) -> none {
 
 // All nodes whose operands do not fit are reported.
 func.func @do_not_fit(%x: tensor<6x4xf32>, %y: tensor<5x3xf32>) -> (none, none) {
-  // CHECK: loc("add"): error: {{.*}}do not broadcast
+  // CHECK: error: loc("add"): {{.*}}do not broadcast
   %0 = "onnx.Add"(%x, %y) : (tensor<6x4xf32>, tensor<5x3xf32>) -> none loc("add")
-  // CHECK: loc("product"): error:
+  // CHECK: error: loc("product"): {{.*}}4 and 5, and must be equal
   %1 = "onnx.MatMul"(%x, %y) : (tensor<6x4xf32>, tensor<5x3xf32>) -> none loc("product")
   return %0, %1 : none, none
 }
