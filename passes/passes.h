@@ -7,9 +7,6 @@
 
 namespace shardwright {
 
-// import
-std::unique_ptr<mlir::Pass> createInferShapesPass();
-
 // lower
 std::unique_ptr<mlir::Pass> createExpandOpsPass();
 std::unique_ptr<mlir::Pass> createFuseLoopsPass();

@@ -1,0 +1,327 @@
+#include "runtime/exec/program_frame.h"
+
+#include <algorithm>
+
+#include "runtime/plan/packer.h"
+
+namespace shardwright {
+namespace {
+
+int64_t aligned(int64_t bytes) { return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment; }
+
+// The integer in a one-element tensor.
+int64_t scalarOf(const TensorRef& ref) {
+  switch (ref.dtype) {
+    case DType::kBool:
+    case DType::kUint8:
+      return *ref.as<uint8_t>();
+    case DType::kInt8:
+      return *ref.as<int8_t>();
+    case DType::kInt32:
+      return *ref.as<int32_t>();
+    default:
+      return *ref.as<int64_t>();
+  }
+}
+
+bool holdsInteger(const TensorRef& ref) {
+  bool known = ref.dtype == DType::kBool || ref.dtype == DType::kUint8 || ref.dtype == DType::kInt8 ||
+               ref.dtype == DType::kInt32 || ref.dtype == DType::kInt64;
+  return known && ref.count() == 1;
+}
+
+}  // namespace
+
+ProgramFrame::ProgramFrame(RankParts& parts, int program, RunSizes& sizes)
+    : parts_(parts),
+      index_(program),
+      program_(parts.image.plan().programs(program)),
+      sizes_(sizes),
+      steps_(static_cast<size_t>(program_.steps_size())),
+      temporaryOffsets_(static_cast<size_t>(program_.buffers_size())),
+      bases_(static_cast<size_t>(program_.buffers_size())) {}
+
+StatusOr<std::unique_ptr<ProgramFrame>> ProgramFrame::prepare(RankParts& parts, int program, RunSizes& sizes) {
+  std::unique_ptr<ProgramFrame> frame(new ProgramFrame(parts, program, sizes));
+  frame->placeTemporaries();
+  for (int i = 0; i < frame->program_.steps_size(); ++i) {
+    PreparedStep& step = frame->steps_[static_cast<size_t>(i)];
+    step.step = &frame->program_.steps(i);
+    step.sizedAtRunTime = frame->isSizedAtRunTime(*step.step);
+    if (step.step->has_call()) SW_RETURN_IF_ERROR(frame->prepareCalled(step).within(describeStep(*step.step)));
+    if (step.sizedAtRunTime) continue;
+    SW_RETURN_IF_ERROR(frame->prepareStep(step).within(describeStep(*step.step)));
+  }
+  return frame;
+}
+
+bool ProgramFrame::isSizedAtRunTime(const plan::Step& step) const {
+  const plan::Plan& plan = parts_.image.plan();
+  bool dependent = false;
+  auto depends = [&](uint32_t expr) {
+    for (int slot = 0; slot < plan.symbols_size(); ++slot) {
+      dependent = dependent || (plan.symbols(slot).run_time() && parts_.image.table().dependsOn(expr, slot));
+    }
+  };
+  forEachView(step, [&](const plan::View& view) { forEachExpr(view, depends); });
+  if (step.guard() != 0) depends(step.guard() - 1);
+  for (const plan::Attr& attr : step.kernel().attrs()) {
+    if (attr.value_case() == plan::Attr::kExpr) depends(attr.expr());
+    if (attr.value_case() == plan::Attr::kExprs)
+      std::for_each(attr.exprs().v().begin(), attr.exprs().v().end(), depends);
+  }
+  if (step.has_collective()) {
+    depends(step.collective().part());
+    depends(step.collective().split_part());
+    depends(step.collective().peer());
+  }
+  return dependent;
+}
+
+void ProgramFrame::placeTemporaries() {
+  TemporaryItems temporaries = temporaryItems(program_, sizes_.limits);
+  Packing packing = packBuffers(temporaries.items);
+  for (size_t i = 0; i < temporaries.indices.size(); ++i) {
+    temporaryOffsets_[static_cast<size_t>(temporaries.indices[i])] = packing.offsets[i];
+  }
+  ownBytes_ = aligned(packing.peakBytes);
+}
+
+Status ProgramFrame::prepareStep(PreparedStep& step) {
+  const plan::Step& what = *step.step;
+  step.version = sizes_.version;
+  step.addresses.clear();
+  step.runs = what.guard() == 0 || sizes_.sizes[what.guard() - 1] != 0;
+  if (!step.runs) return Status();
+  switch (what.kind_case()) {
+    case plan::Step::kKernel:
+      return prepareKernel(step);
+    case plan::Step::kCollective:
+      return prepareCollective(step);
+    case plan::Step::kTransfer:
+      return prepareTransfer(step);
+    case plan::Step::kBind:
+      return prepareBind(step);
+    case plan::Step::kCall:
+      return prepareCall(step);
+    case plan::Step::kWait:
+      return Status();
+    default:
+      return internalError("a step of no kind");
+  }
+}
+
+StatusOr<TensorRef> ProgramFrame::operand(const plan::View& view, Window& window) const {
+  SW_ASSIGN_OR_RETURN(window, windowOf(view, program_, sizes_.sizes));
+  TensorRef ref = window.ref;
+  if (window.buffer < 0) return ref;
+  const plan::Buffer& buffer = program_.buffers(window.buffer);
+  if (buffer.kind() == plan::Buffer::CONSTANT) {
+    char* base = parts_.constants->data(static_cast<int>(buffer.source()));
+    if (base) ref.data = base + window.byteOffset;
+  }
+  return ref;
+}
+
+void ProgramFrame::addAddress(PreparedStep& step, void** data, const Window& window) const {
+  if (window.buffer >= 0) step.addresses.push_back({data, window.buffer, window.byteOffset});
+}
+
+Status ProgramFrame::prepareKernel(PreparedStep& step) {
+  const plan::KernelStep& what = step.step->kernel();
+  int number = static_cast<int>(&step - steps_.data());
+  step.numInputs = static_cast<size_t>(what.inputs_size());
+  step.operands.assign(step.numInputs + static_cast<size_t>(what.outputs_size()), TensorRef());
+  for (size_t i = 0; i < step.operands.size(); ++i) {
+    bool isInput = i < step.numInputs;
+    const plan::View& view =
+        isInput ? what.inputs(static_cast<int>(i)) : what.outputs(static_cast<int>(i - step.numInputs));
+    Window window;
+    SW_ASSIGN_OR_RETURN(step.operands[i], operand(view, window));
+    const void* packed = isInput ? parts_.constants->packed(index_, number, static_cast<int>(i)) : nullptr;
+    if (packed) {
+      step.operands[i].data = const_cast<void*>(packed);  // kernels do not write their inputs
+    } else {
+      addAddress(step, &step.operands[i].data, window);
+    }
+  }
+  std::vector<TensorRef> inputs(step.operands.begin(), step.operands.begin() + static_cast<int64_t>(step.numInputs));
+  std::vector<TensorRef> outputs(step.operands.begin() + static_cast<int64_t>(step.numInputs), step.operands.end());
+  SW_ASSIGN_OR_RETURN(step.kernel,
+                      parts_.kernels->kernel(index_, number)
+                          .prepare(inputs, outputs, sizeAttributes(what, sizes_.sizes), parts_.pool.numThreads()));
+  scratchBytes_ = std::max(scratchBytes_, step.kernel->scratchBytes());
+  return Status();
+}
+
+Status ProgramFrame::prepareCollective(PreparedStep& step) {
+  SW_ASSIGN_OR_RETURN(CollectiveWindows windows,
+                      collectiveWindows(*step.step, program_, parts_.image, parts_.rank, sizes_.symbols, sizes_.sizes));
+  step.collective = std::move(windows.collective);
+  step.payloadBytes = windows.payloadBytes;
+  step.group = parts_.groups[step.step->collective().group()].get();
+  for (size_t i = 0; i < windows.sends.size(); ++i) addAddress(step, &step.collective.sends[i].data, windows.sends[i]);
+  for (size_t i = 0; i < windows.recvs.size(); ++i) addAddress(step, &step.collective.recvs[i].data, windows.recvs[i]);
+  return step.group->communicator().prepare(step.collective);
+}
+
+Status ProgramFrame::prepareTransfer(PreparedStep& step) {
+  const plan::TransferStep& what = step.step->transfer();
+  SW_ASSIGN_OR_RETURN(Window window, windowOf(what.view(), program_, sizes_.sizes));
+  step.block = blockOf(window);
+  step.dtype = window.ref.dtype;
+  step.peer = static_cast<int>(sizes_.sizes[what.peer()]);
+  step.collective.name = describeStep(*step.step);
+  addAddress(step, &step.block.data, window);
+  return Status();
+}
+
+Status ProgramFrame::prepareBind(PreparedStep& step) {
+  Window window;
+  SW_ASSIGN_OR_RETURN(step.condition, operand(step.step->bind().view(), window));
+  if (!holdsInteger(step.condition)) return internalError("a size is bound from a view that is not one integer");
+  step.symbol = static_cast<int>(step.step->bind().symbol());
+  addAddress(step, &step.condition.data, window);
+  return Status();
+}
+
+Status ProgramFrame::prepareCalled(PreparedStep& step) {
+  const plan::CallStep& what = step.step->call();
+  if (what.kind() == plan::CallStep::LOOP) return userError("a Loop cannot be run yet; unroll it before compiling");
+  if (step.step->guard() != 0 && sizes_.sizes[step.step->guard() - 1] == 0) return Status();
+  for (uint32_t program : what.programs()) {
+    SW_ASSIGN_OR_RETURN(std::unique_ptr<ProgramFrame> frame, prepare(parts_, static_cast<int>(program), sizes_));
+    calledBytes_ = std::max(calledBytes_, frame->arenaBytes());
+    scratchBytes_ = std::max(scratchBytes_, frame->scratchBytes());
+    step.called.push_back(std::move(frame));
+  }
+  return Status();
+}
+
+Status ProgramFrame::prepareCall(PreparedStep& step) {
+  const plan::CallStep& what = step.step->call();
+  step.captures.assign(static_cast<size_t>(what.captures_size()), nullptr);
+  for (int i = 0; i < what.captures_size(); ++i) {
+    SW_ASSIGN_OR_RETURN(Window window, windowOf(what.captures(i), program_, sizes_.sizes));
+    addAddress(step, &step.captures[static_cast<size_t>(i)], window);
+  }
+  if (what.kind() == plan::CallStep::IF) {
+    Window window;
+    SW_ASSIGN_OR_RETURN(step.condition, operand(what.condition(), window));
+    if (!holdsInteger(step.condition)) return internalError("the condition is not one boolean");
+    addAddress(step, &step.condition.data, window);
+  }
+  return Status();
+}
+
+void ProgramFrame::resolve(PreparedStep& step) {
+  for (const Address& address : step.addresses) {
+    char* base = bases_[static_cast<size_t>(address.buffer)];
+    *address.data = base ? base + address.byteOffset : nullptr;
+  }
+}
+
+void ProgramFrame::resolve(const FrameMemory& memory) {
+  bool changed = false;
+  for (int i = 0; i < program_.buffers_size(); ++i) {
+    const plan::Buffer& buffer = program_.buffers(i);
+    char* base = nullptr;
+    switch (buffer.kind()) {
+      case plan::Buffer::TEMPORARY:
+        base = memory.arena + temporaryOffsets_[static_cast<size_t>(i)];
+        break;
+      case plan::Buffer::CONSTANT:
+        base = parts_.constants->data(static_cast<int>(buffer.source()));
+        break;
+      case plan::Buffer::INPUT:  // never written
+        base = static_cast<char*>(const_cast<void*>(memory.inputs[buffer.source()]));
+        break;
+      case plan::Buffer::OUTPUT:
+        base = static_cast<char*>(memory.outputs[buffer.source()]);
+        break;
+      case plan::Buffer::CAPTURE:
+        base = static_cast<char*>(memory.captures[buffer.source()]);
+        break;
+      default:
+        break;
+    }
+    changed = changed || base != bases_[static_cast<size_t>(i)];
+    bases_[static_cast<size_t>(i)] = base;
+  }
+  if (!changed) return;
+  for (PreparedStep& step : steps_) resolve(step);
+}
+
+Status ProgramFrame::run(const FrameMemory& memory) {
+  resolve(memory);
+  for (PreparedStep& step : steps_) {
+    if (step.sizedAtRunTime && step.version != sizes_.version) {
+      SW_RETURN_IF_ERROR(prepareStep(step).within(describeStep(*step.step)));
+      resolve(step);
+      if (scratchBytes_ > memory.scratch->sizeBytes()) {
+        SW_ASSIGN_OR_RETURN(*memory.scratch, PageMemory::allocate(scratchBytes_));
+      }
+    }
+    if (!step.runs) continue;
+    SW_RETURN_IF_ERROR(runStep(step, memory));
+  }
+  return Status();
+}
+
+Status ProgramFrame::runStep(PreparedStep& step, const FrameMemory& memory) {
+  switch (step.step->kind_case()) {
+    case plan::Step::kKernel:
+      step.kernel->run(step.operands.data(), step.operands.data() + step.numInputs, memory.scratch->data(),
+                       parts_.pool);
+      return Status();
+    case plan::Step::kCollective:
+      return runCollective(step);
+    case plan::Step::kTransfer:
+      return runTransfer(step);
+    case plan::Step::kBind:
+      return runBind(step);
+    case plan::Step::kCall:
+      return runCall(step, memory);
+    default:
+      break;
+  }
+  PreparedStep& started = steps_[step.step->wait().step()];
+  return started.runs && started.group ? started.group->finish(started.ticket) : Status();
+}
+
+Status ProgramFrame::runCollective(PreparedStep& step) {
+  SW_RETURN_IF_ERROR(step.group->start(step.collective, &step.ticket));
+  parts_.stats.collectiveBytes[static_cast<size_t>(step.collective.kind)] += step.payloadBytes;
+  return step.step->async() ? Status() : step.group->finish(step.ticket);
+}
+
+Status ProgramFrame::runTransfer(PreparedStep& step) {
+  const plan::TransferStep& what = step.step->transfer();
+  if (what.send()) return parts_.world.send(step.peer, what.channel(), step.block, step.dtype, step.collective.name);
+  return parts_.world.receive(step.peer, what.channel(), step.block, step.dtype, step.collective.name);
+}
+
+Status ProgramFrame::runBind(PreparedStep& step) {
+  int64_t value = scalarOf(step.condition);
+  const plan::Symbol& symbol = parts_.image.plan().symbols(step.symbol);
+  if (value < symbol.min() || value > symbol.max()) {
+    return userError(describeStep(*step.step) + ": the size '" + symbol.name() + "' became " + std::to_string(value) +
+                     "; this plan allows " + std::to_string(symbol.min()) + " to " + std::to_string(symbol.max()));
+  }
+  int64_t& bound = sizes_.symbols[static_cast<size_t>(step.symbol)];
+  if (bound == value) return Status();
+  bound = value;
+  ++sizes_.version;
+  return parts_.image.table().update(step.symbol, sizes_.symbols, sizes_.sizes).within(describeStep(*step.step));
+}
+
+Status ProgramFrame::runCall(PreparedStep& step, const FrameMemory& memory) {
+  FrameMemory called = memory;
+  called.arena = memory.arena + ownBytes_;
+  called.captures = step.captures.data();
+  size_t which = 0;
+  if (step.step->call().kind() == plan::CallStep::IF) which = scalarOf(step.condition) != 0 ? 0 : 1;
+  return which < step.called.size() ? step.called[which]->run(called) : Status();
+}
+
+}  // namespace shardwright
