@@ -7,6 +7,9 @@
 
 namespace shardwright {
 
+// import
+std::unique_ptr<mlir::Pass> createInferShapesPass();
+
 // lower
 std::unique_ptr<mlir::Pass> createExpandOpsPass();
 std::unique_ptr<mlir::Pass> createFuseLoopsPass();

@@ -18,7 +18,8 @@ struct Table {
 // What is left of the problem while variables are eliminated.
 class Elimination {
  public:
-  Elimination(const std::vector<std::vector<double>>& unary, int64_t maxEntries) : unary_(unary), maxEntries_(maxEntries) {
+  Elimination(const std::vector<std::vector<double>>& unary, int64_t maxEntries)
+      : unary_(unary), maxEntries_(maxEntries) {
     for (size_t v = 0; v < unary_.size(); ++v) neighbours_.emplace_back();
     tablesOf_.resize(unary_.size());
     eliminated_.assign(unary_.size(), false);
@@ -124,15 +125,20 @@ class Elimination {
       size_t stride = 1;
       for (size_t d = table.variables.size(); d-- > 0;) {
         int w = table.variables[d];
-        if (w == v) access.stride = stride;
-        else access.contextStrides[std::find(choice.context.begin(), choice.context.end(), w) - choice.context.begin()] = stride;
+        if (w == v)
+          access.stride = stride;
+        else
+          access.contextStrides[std::find(choice.context.begin(), choice.context.end(), w) - choice.context.begin()] =
+              stride;
         stride *= states(w);
       }
       accesses.push_back(std::move(access));
     }
     std::vector<int> allowed;
-    if (auto it = fixedState_.find(v); it != fixedState_.end()) allowed.push_back(it->second);
-    else for (int s = 0; s < states(v); ++s) allowed.push_back(s);
+    if (auto it = fixedState_.find(v); it != fixedState_.end())
+      allowed.push_back(it->second);
+    else
+      for (int s = 0; s < states(v); ++s) allowed.push_back(s);
     Table message{choice.context, {}};
     forEachEntry(choice.context, [&](const std::vector<int>& at, size_t) {
       double best = std::numeric_limits<double>::infinity();
@@ -142,7 +148,8 @@ class Elimination {
         for (size_t d = 0; d < at.size(); ++d) base[a] += at[d] * accesses[a].contextStrides[d];
       for (int s : allowed) {
         double cost = unary_[v][s];
-        for (size_t a = 0; a < accesses.size(); ++a) cost += accesses[a].table->values[base[a] + s * accesses[a].stride];
+        for (size_t a = 0; a < accesses.size(); ++a)
+          cost += accesses[a].table->values[base[a] + s * accesses[a].stride];
         // A later state must be better by more than rounding: equal costs are common, and ties go to the lower state.
         if (cost < best - 1e-9 * std::abs(best) || (best == std::numeric_limits<double>::infinity() && cost < best)) {
           best = cost;

@@ -89,9 +89,12 @@ class Search {
   void addLeaf(mlir::Value value, const std::vector<Sharding>& states) {
     Variable variable;
     auto pin = options_.pins.find(value);
-    if (pin != options_.pins.end()) variable.states = {pin->second};
-    else if (auxiliary_.contains(value) || mlir::isa<mlir::NoneType>(value.getType())) variable.states = {whole(value)};
-    else variable.states = states.empty() ? space_.statesOf(value) : states;
+    if (pin != options_.pins.end())
+      variable.states = {pin->second};
+    else if (auxiliary_.contains(value) || mlir::isa<mlir::NoneType>(value.getType()))
+      variable.states = {whole(value)};
+    else
+      variable.states = states.empty() ? space_.statesOf(value) : states;
     variable.id = graph_.addVariable(std::vector<double>(variable.states.size(), 0.0));
     producers_[value] = variable;
   }
@@ -108,7 +111,8 @@ class Search {
     addLeaf(weight, states);
     const Variable& variable = producers_[weight];
     WeightVariable entry{variable.id, {}};
-    for (const Sharding& state : variable.states) entry.excess.push_back(localBytes(weight, state) - bytesOf(weight) / numRanks());
+    for (const Sharding& state : variable.states)
+      entry.excess.push_back(localBytes(weight, state) - bytesOf(weight) / numRanks());
     if (space_.statesOf(weight).size() > 1) weights_.push_back(std::move(entry));
   }
 
@@ -116,8 +120,10 @@ class Search {
     if (op->getNumResults() == 0) return;
     const OpChoices* choices = space_.find(op);
     if (!choices) {
-      if (isWeight(*op)) addWeight(*op);
-      else for (mlir::Value result : op->getResults()) addLeaf(result, {whole(result)});
+      if (isWeight(*op))
+        addWeight(*op);
+      else
+        for (mlir::Value result : op->getResults()) addLeaf(result, {whole(result)});
       return;
     }
     Variable variable;
@@ -181,8 +187,10 @@ class Search {
         parts *= granules / std::ceil(granules / n);
       }
       points *= size / parts;
-      if (choices.rule.factors[f].kind == FactorKind::kDecomposed && parts > 1) decomposed *= static_cast<int64_t>(n(candidate, f));
-      else statistics *= size / parts;
+      if (choices.rule.factors[f].kind == FactorKind::kDecomposed && parts > 1)
+        decomposed *= static_cast<int64_t>(n(candidate, f));
+      else
+        statistics *= size / parts;
     }
     DType dtype = shapeOf(choices.op->getResult(0)).dtype;
     double seconds = 0;
@@ -231,7 +239,8 @@ class Search {
     unsigned result = mlir::cast<mlir::OpResult>(value).getResultNumber();
     const OpChoices* choices = space_.find(op);
     for (int c : variable.candidates)
-      for (const Sharding& target : targets) table.push_back(reshard(value, choices->candidates[c].out[result], target));
+      for (const Sharding& target : targets)
+        table.push_back(reshard(value, choices->candidates[c].out[result], target));
     graph_.addEdge(variable.id, to, std::move(table));
   }
 
@@ -279,8 +288,10 @@ class Search {
     for (int i = 0; i < 24; ++i) {
       double middle = low == 0 ? high / 100 : std::sqrt(low * high);
       CostGraph::Solution solution = minimizeAt(middle);
-      if (excessOf(solution) <= allowed) best = solution, high = middle;
-      else low = middle;
+      if (excessOf(solution) <= allowed)
+        best = solution, high = middle;
+      else
+        low = middle;
       if (low > 0 && high / low < 1.1) break;
     }
     return best;

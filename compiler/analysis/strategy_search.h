@@ -10,12 +10,13 @@
 namespace shardwright {
 
 // Seconds to turn a value with these global dims from one sharding into another.
-using ReshardSeconds = std::function<double(llvm::ArrayRef<Expr> dims, DType dtype, const Sharding& from, const Sharding& to)>;
+using ReshardSeconds =
+    std::function<double(llvm::ArrayRef<Expr> dims, DType dtype, const Sharding& from, const Sharding& to)>;
 
 struct SearchOptions {
   Mesh mesh;
   int axis = 0;
-  Bindings sizes;               // the assumed ones
+  Bindings sizes;  // the assumed ones
   const Machine* machine = nullptr;
   ReshardSeconds reshardSeconds;
   double maxWeightShare = 1.1;  // of an even share of the weights' bytes
@@ -27,9 +28,9 @@ struct ChosenStrategies {
   // The chosen candidate of each op of the space, and the state of each weight and argument.
   llvm::DenseMap<mlir::Operation*, int> candidates;
   llvm::DenseMap<mlir::Value, Sharding> states;
-  double seconds = 0;           // of what differs between strategies
-  double gap = 0;               // 0: exact
-  double weightShare = 0;       // of an even share, the largest rank's
+  double seconds = 0;      // of what differs between strategies
+  double gap = 0;          // 0: exact
+  double weightShare = 0;  // of an even share, the largest rank's
 };
 
 StatusOr<ChosenStrategies> searchStrategies(mlir::Block& block, const StrategySpace& space, const Facts& facts,

@@ -9,7 +9,8 @@ namespace {
 constexpr size_t kMaxCandidates = 40, kMaxStates = 24;
 
 bool splitsAnything(const Strategy& strategy) {
-  return std::any_of(strategy.splits.begin(), strategy.splits.end(), [](const auto& splits) { return !splits.empty(); });
+  return std::any_of(strategy.splits.begin(), strategy.splits.end(),
+                     [](const auto& splits) { return !splits.empty(); });
 }
 
 // A strategy may split only what its rule lets be split, and use no part of the axis twice.
@@ -144,12 +145,14 @@ void StrategySpace::close() {
 
 void StrategySpace::addStrategy(int op, Strategy strategy) {
   OpChoices& choices = ops_[op];
-  if (choices.candidates.size() >= kMaxCandidates || !splitsAnything(strategy) || !isLegal(choices.rule, strategy)) return;
+  if (choices.candidates.size() >= kMaxCandidates || !splitsAnything(strategy) || !isLegal(choices.rule, strategy))
+    return;
   OpCandidate candidate = project(choices, std::move(strategy));
   for (const OpCandidate& other : choices.candidates)
     if (sameCandidate(other, candidate)) return;
   for (auto [value, sharding] : llvm::zip(choices.op->getOperands(), candidate.in)) addState(value, sharding);
-  for (auto [value, sharding] : llvm::zip(choices.op->getResults(), candidate.out)) addState(value, withoutPartial(sharding));
+  for (auto [value, sharding] : llvm::zip(choices.op->getResults(), candidate.out))
+    addState(value, withoutPartial(sharding));
   choices.candidates.push_back(std::move(candidate));
 }
 

@@ -65,10 +65,10 @@ Status emitPlan(mlir::ModuleOp module, const EmitOptions& options) {
     SW_RETURN_IF_ERROR(writeFileAtomically(folder.partPath() + "/" + kCodeFile, code));
   }
   if (options.writeWeights) {
-    SW_RETURN_IF_ERROR(writeWeights(emitted.programs.weights, plan, meshOf(module), options.modelFolder, folder.partPath(),
-                                    options.progress));
+    SW_RETURN_IF_ERROR(writeWeights(emitted.programs.weights, plan, meshOf(module), options.modelFolder,
+                                    folder.partPath(), options.progress));
   }
-  SW_RETURN_IF_ERROR(savePlan(plan, folder.partPath()));
+  SW_RETURN_IF_ERROR(savePlan(folder.partPath(), plan));
   return folder.commit();
 }
 

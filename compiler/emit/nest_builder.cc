@@ -72,7 +72,9 @@ class NestBuilder {
       operand.dtype = dtypeOf(built_.windows[i].value.getType());
       operand.written = static_cast<int>(i) >= built_.numInputs;
       for (Expr stride : built_.windows[i].strides)
-        operand.strides.push_back(stride == Expr(0) ? StrideKind::kZero : isOne(stride) ? StrideKind::kUnit : StrideKind::kRuntime);
+        operand.strides.push_back(stride == Expr(0) ? StrideKind::kZero
+                                  : isOne(stride)   ? StrideKind::kUnit
+                                                    : StrideKind::kRuntime);
       built_.nest.operands.push_back(std::move(operand));
     }
     built_.nest.numOuter = built_.outer.size();
@@ -122,8 +124,10 @@ class NestBuilder {
     }
     dropUnitDims(outer);
     dropUnitDims(inner);
-    if (hasReductions) collapse(inner);
-    else inner = takeInner(outer);
+    if (hasReductions)
+      collapse(inner);
+    else
+      inner = takeInner(outer);
     collapse(outer);
     for (auto& window : built_.windows) window.strides.clear();
     auto append = [&](const std::vector<LoopDim>& dims, Exprs& extents) {
@@ -196,7 +200,8 @@ class NestBuilder {
     if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value))
       return builder.node(ScalarOp::kLoad, dtype, {}, argument.getArgNumber());
     mlir::Operation* op = value.getDefiningOp();
-    if (auto constant = op->getAttrOfType<mlir::DenseElementsAttr>("value")) return immediate(built_.nest.phases[phase].nodes, constant, dtype);
+    if (auto constant = op->getAttrOfType<mlir::DenseElementsAttr>("value"))
+      return immediate(built_.nest.phases[phase].nodes, constant, dtype);
     const Row* row = rowOf(op);
     if (const auto* reduce = row ? std::get_if<ReduceBody>(&row->lowering) : nullptr) {
       int reduced = builder.node(ScalarOp::kReduced, dtype, {}, reduction_.lookup(op));
@@ -221,12 +226,14 @@ class NestBuilder {
   static StatusOr<int> immediate(std::vector<ScalarNode>& nodes, mlir::DenseElementsAttr constant, DType dtype) {
     BodyBuilder builder(nodes);
     mlir::Attribute element = *constant.getValues<mlir::Attribute>().begin();
-    if (auto number = mlir::dyn_cast<mlir::FloatAttr>(element)) return builder.constant(number.getValueAsDouble(), dtype);
+    if (auto number = mlir::dyn_cast<mlir::FloatAttr>(element))
+      return builder.constant(number.getValueAsDouble(), dtype);
     auto integer = mlir::dyn_cast<mlir::IntegerAttr>(element);
     if (!integer) return internalError("a constant in step.fused is no number");
     bool isSigned = !integer.getType().isUnsignedInteger() && dtype != DType::kBool;
     int node = builder.node(ScalarOp::kConst, dtype, {});
-    int64_t bits = isSigned ? integer.getValue().getSExtValue() : static_cast<int64_t>(integer.getValue().getZExtValue());
+    int64_t bits =
+        isSigned ? integer.getValue().getSExtValue() : static_cast<int64_t>(integer.getValue().getZExtValue());
     nodes[node].integer = bits;
     return node;
   }

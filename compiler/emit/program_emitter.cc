@@ -39,7 +39,10 @@ struct ProgramState {
 class ProgramEmitter {
  public:
   ProgramEmitter(mlir::func::FuncOp function, PlanTables& tables)
-      : function_(function), tables_(tables), block_(function.getBody().front()), constants_(block_),
+      : function_(function),
+        tables_(tables),
+        block_(function.getBody().front()),
+        constants_(block_),
         facts_(factsOf(function->getParentOfType<mlir::ModuleOp>())) {}
 
   StatusOr<EmittedPrograms> run() {
@@ -63,9 +66,11 @@ class ProgramEmitter {
       tables_.write(sharding ? shardingOf(sharding) : Sharding::replicated(dims.size()), *port->mutable_sharding());
     };
     for (unsigned i = 0; i < function_.getNumArguments(); ++i)
-      fill(tables_.plan().add_inputs(), function_.getArgument(i).getType(), function_.getArgAttrDict(i), "input_" + std::to_string(i));
+      fill(tables_.plan().add_inputs(), function_.getArgument(i).getType(), function_.getArgAttrDict(i),
+           "input_" + std::to_string(i));
     for (unsigned i = 0; i < function_.getNumResults(); ++i)
-      fill(tables_.plan().add_outputs(), function_.getResultTypes()[i], function_.getResultAttrDict(i), "output_" + std::to_string(i));
+      fill(tables_.plan().add_outputs(), function_.getResultTypes()[i], function_.getResultAttrDict(i),
+           "output_" + std::to_string(i));
   }
 
   void addProgram(const std::string& name, ProgramState& state) {
@@ -245,7 +250,8 @@ class ProgramEmitter {
     plan::KernelStep* kernel = addKernel(state, op, op.getKernel().str());
     for (mlir::Value input : op.getInputs()) *kernel->add_inputs() = view(state, input);
     for (mlir::Value output : op.getOutputs()) *kernel->add_outputs() = view(state, output);
-    for (mlir::NamedAttribute attr : op.getAttrs()) SW_RETURN_IF_ERROR(addAttr(attr.getName().str(), attr.getValue(), *kernel));
+    for (mlir::NamedAttribute attr : op.getAttrs())
+      SW_RETURN_IF_ERROR(addAttr(attr.getName().str(), attr.getValue(), *kernel));
     if (!op.getPostOps()) return Status();
     for (mlir::Attribute element : *op.getPostOps()) {
       auto fields = mlir::cast<mlir::ArrayAttr>(element);
@@ -261,9 +267,12 @@ class ProgramEmitter {
   Status addAttr(const std::string& name, mlir::Attribute value, plan::KernelStep& kernel) {
     plan::Attr* attr = kernel.add_attrs();
     attr->set_name(name);
-    if (auto integer = mlir::dyn_cast<mlir::IntegerAttr>(value)) attr->set_i(integer.getInt());
-    else if (auto number = mlir::dyn_cast<mlir::FloatAttr>(value)) attr->set_f(number.getValueAsDouble());
-    else if (auto text = mlir::dyn_cast<mlir::StringAttr>(value)) attr->set_s(text.str());
+    if (auto integer = mlir::dyn_cast<mlir::IntegerAttr>(value))
+      attr->set_i(integer.getInt());
+    else if (auto number = mlir::dyn_cast<mlir::FloatAttr>(value))
+      attr->set_f(number.getValueAsDouble());
+    else if (auto text = mlir::dyn_cast<mlir::StringAttr>(value))
+      attr->set_s(text.str());
     else if (auto ints = mlir::dyn_cast<mlir::DenseI64ArrayAttr>(value)) {
       for (int64_t v : ints.asArrayRef()) attr->mutable_ints()->add_v(v);
       attr->mutable_ints();
@@ -352,7 +361,8 @@ class ProgramEmitter {
     return Status();
   }
 
-  Status emitOutput(mlir::Operation* op, uint32_t index, mlir::Value value, const Exprs& dims, const Sharding& sharding) {
+  Status emitOutput(mlir::Operation* op, uint32_t index, mlir::Value value, const Exprs& dims,
+                    const Sharding& sharding) {
     std::optional<SymbolicView> part = shardWindow(sharding, dims, tables_.mesh());
     if (!part) return internalError("output " + std::to_string(index) + " is split in a way that is no window");
     plan::Step* step = addStep(main_, op);

@@ -53,7 +53,8 @@ mlir::Value createView(mlir::OpBuilder& builder, mlir::Location loc, mlir::Value
   }
   if (type == base.getType() && view.offset == Expr(0) && denseView(view.dims).strides == view.strides) return base;
   mlir::MLIRContext* context = builder.getContext();
-  return builder.create<step::ViewOp>(loc, type, base, exprsAttr(context, {view.offset}), exprsAttr(context, view.strides));
+  return builder.create<step::ViewOp>(loc, type, base, exprsAttr(context, {view.offset}),
+                                      exprsAttr(context, view.strides));
 }
 
 std::optional<SymbolicView> shardWindow(const Sharding& sharding, llvm::ArrayRef<Expr> globalDims, const Mesh& mesh) {

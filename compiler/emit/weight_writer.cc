@@ -18,7 +18,8 @@ int64_t countOf(const std::vector<IndexRange>& ranges) {
 }
 
 bool holds(const std::vector<IndexRange>& ranges, int64_t index) {
-  return std::any_of(ranges.begin(), ranges.end(), [&](const IndexRange& r) { return r.begin <= index && index < r.end; });
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const IndexRange& r) { return r.begin <= index && index < r.end; });
 }
 
 AxisList axesOf(const std::vector<const WeightSource*>& weights) {
@@ -82,7 +83,8 @@ class WeightCutter {
         for (int64_t r = 0; r < rows; ++r) {
           if (!holdsRow(ranges_[k], first + r)) continue;
           for (const IndexRange& piece : pieces)
-            shards_[k].pending.append(block, r * rowBytes_ + piece.begin * innerBytes_, (piece.end - piece.begin) * innerBytes_);
+            shards_[k].pending.append(block, r * rowBytes_ + piece.begin * innerBytes_,
+                                      (piece.end - piece.begin) * innerBytes_);
         }
         SW_RETURN_IF_ERROR(shards_[k].flush());
       }
@@ -145,7 +147,8 @@ class SetWriter {
                const std::function<void(int64_t)>& done) {
     std::vector<ShardStream> shards;
     for (int64_t k = 0; k < set_.count(); ++k) {
-      SW_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(folder + "/" + fileName(k), declared_[k]));
+      SW_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                          SafetensorsWriter::create(folder + "/" + fileName(k), declared_[k]));
       shards.push_back({std::move(writer), {}});
     }
     for (size_t w = 0; w < weights_.size(); ++w) {
@@ -187,7 +190,8 @@ class SetWriter {
 
 }  // namespace
 
-StatusOr<ShardRanges> shardRanges(const WeightSource& weight, llvm::ArrayRef<SubAxis> axes, int64_t file, const Mesh& mesh) {
+StatusOr<ShardRanges> shardRanges(const WeightSource& weight, llvm::ArrayRef<SubAxis> axes, int64_t file,
+                                  const Mesh& mesh) {
   Bindings coordinates;
   for (const MeshAxis& axis : mesh.axes()) coordinates["@" + axis.name] = 0;
   for (size_t i = axes.size(); i-- > 0;) {
@@ -216,7 +220,8 @@ StatusOr<ShardRanges> shardRanges(const WeightSource& weight, llvm::ArrayRef<Sub
           next.push_back({range.begin * extent, range.end * extent});
           continue;
         }
-        for (int64_t i = range.begin; i < range.end; ++i) next.push_back({i * extent + begin, i * extent + begin + length});
+        for (int64_t i = range.begin; i < range.end; ++i)
+          next.push_back({i * extent + begin, i * extent + begin + length});
       }
       held = std::move(next);
       extents *= extent;

@@ -23,6 +23,7 @@ struct IndexRange {
 };
 using ShardRanges = std::vector<std::vector<IndexRange>>;
 // `file` is the shard's number in the weight set over `axes` (ascending).
-StatusOr<ShardRanges> shardRanges(const WeightSource& weight, llvm::ArrayRef<SubAxis> axes, int64_t file, const Mesh& mesh);
+StatusOr<ShardRanges> shardRanges(const WeightSource& weight, llvm::ArrayRef<SubAxis> axes, int64_t file,
+                                  const Mesh& mesh);
 
 }  // namespace shardwright

@@ -4,9 +4,11 @@
 #include <map>
 #include <optional>
 
+#include "compiler/onnx/wire_format.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "runtime/base/dtype.h"
 
@@ -145,6 +147,43 @@ ExternalBytes externalBytes(const onnx::TensorProto& tensor) {
 
 void checkExternalData(const onnx::ModelProto& model, const std::string& folder, ErrorList& errors) {
   Checker(folder, errors).check(model.graph());
+}
+
+namespace {
+
+Status embed(onnx::TensorProto& tensor, const std::string& folder) {
+  if (tensor.data_location() != onnx::TensorProto::EXTERNAL) return {};
+  ExternalBytes bytes = externalBytes(tensor);
+  if (bytes.length > static_cast<int64_t>(kEmbeddedBytesLimit)) return {};
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, bytes.location);
+  std::string data;
+  if (bytes.length > 0) {
+    auto slice = llvm::MemoryBuffer::getFileSlice(path, bytes.length, bytes.offset);
+    if (!slice) return environmentError(path.str().str() + ": cannot be read: " + slice.getError().message());
+    data = (*slice)->getBuffer().str();
+  }
+  tensor.set_raw_data(data);
+  tensor.clear_external_data();
+  tensor.clear_data_location();
+  return {};
+}
+
+Status embed(onnx::GraphProto& graph, const std::string& folder) {
+  for (onnx::TensorProto& tensor : *graph.mutable_initializer()) SW_RETURN_IF_ERROR(embed(tensor, folder));
+  for (onnx::NodeProto& node : *graph.mutable_node())
+    for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
+      if (attribute.has_t()) SW_RETURN_IF_ERROR(embed(*attribute.mutable_t(), folder));
+      if (attribute.has_g()) SW_RETURN_IF_ERROR(embed(*attribute.mutable_g(), folder));
+      for (onnx::GraphProto& inner : *attribute.mutable_graphs()) SW_RETURN_IF_ERROR(embed(inner, folder));
+    }
+  return {};
+}
+
+}  // namespace
+
+Status embedSmallTensors(onnx::ModelProto& model, const std::string& folder) {
+  return embed(*model.mutable_graph(), folder);
 }
 
 }  // namespace shardwright

@@ -1,4 +1,4 @@
-// Owns where a tensor's external bytes are, and the check that they are there. It reads none of them.
+// Owns where a tensor's external bytes are, and the check that they are there. Of large tensors it reads none.
 #pragma once
 
 #include <string>
@@ -23,5 +23,9 @@ ExternalBytes externalBytes(const onnx::TensorProto& tensor);
 // ".."; links are followed, as caches of downloaded models consist of them), whose file is missing, whose offset and length
 // lie outside of the file, or whose length is not what shape and dtype need.
 void checkExternalData(const onnx::ModelProto& model, const std::string& folder, ErrorList& errors);
+
+// Makes external tensors of at most kEmbeddedBytesLimit (wire_format.h) embedded ones: shapes and other constants that import
+// must see may lie in files too. Requires checkExternalData; kEnvironment if a file cannot be read.
+Status embedSmallTensors(onnx::ModelProto& model, const std::string& folder);
 
 }  // namespace shardwright

@@ -101,6 +101,7 @@ StatusOr<ModelFile> checkModel(onnx::ModelProto proto, const std::string& path) 
   checkGraph(*model.proto.mutable_graph(), model.opset, errors);
   checkExternalData(model.proto, model.folder, errors);
   SW_RETURN_IF_ERROR(errors.status());
+  SW_RETURN_IF_ERROR(embedSmallTensors(model.proto, model.folder).within(model.name));
   return model;
 }
 

@@ -10,9 +10,9 @@
 namespace shardwright {
 
 // A model as import wants it:
-// - every tensor of more than kEmbeddedBytesLimit (wire_format.h) is external data, embedded ones included (their location is
-//   the model file itself); every location names a file in the model's folder (or a link there), has offset and length, and
-//   offset + length lies within the file; length is what dtype and shape need;
+// - a tensor is external data if and only if it has more than kEmbeddedBytesLimit (wire_format.h) bytes, wherever the
+//   exporter put it (of embedded ones the location is the model file itself; large ones of varints stay embedded); every
+//   location names a file in the model's folder (or a link there), and its offset and length lie within that file;
 // - no model-local function is left: calls are replaced by bodies (function_inliner.h);
 // - nodes of every graph are in an order in which values are defined before they are used; every node has a name
 //   ("OpType_k" for the k-th of its graph where the exporter gave none); no value is undefined or defined twice;

@@ -9,6 +9,8 @@ namespace shardwright {
 OnnxDialect::OnnxDialect(mlir::MLIRContext* context)
     : mlir::Dialect(getDialectNamespace(), context, mlir::TypeID::get<OnnxDialect>()) {
   addOperations<NoneOp, ConstantOp, WeightOp, ShapeValueOp>();
+  // A model may hold ops that nobody described; type inference replaces them by their function bodies or reports them all.
+  allowUnknownOperations();
 }
 
 namespace {

@@ -44,10 +44,13 @@ struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::
     mlir::OpBuilder builder(op);
     std::vector<mlir::Value> values = body.expand(builder, OpView(op, facts));
     if (values.size() != op->getNumResults())
-      return op->emitError("internal error: the expansion of ") << op->getName() << " gives " << values.size() << " results";
+      return op->emitError("internal error: the expansion of ")
+             << op->getName() << " gives " << values.size() << " results";
     for (auto [result, value] : llvm::zip(op->getResults(), values)) {
-      if (value) result.replaceAllUsesWith(value);
-      else if (!result.use_empty()) return op->emitError("a result that is not supported is used: ") << op->getName();
+      if (value)
+        result.replaceAllUsesWith(value);
+      else if (!result.use_empty())
+        return op->emitError("a result that is not supported is used: ") << op->getName();
     }
     op->erase();
     return mlir::success();

@@ -12,13 +12,20 @@ mlir::Attribute attributeOf(mlir::Builder& builder, const SymbolicAttr& attr) {
   return std::visit(
       [&](const auto& value) -> mlir::Attribute {
         using T = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<T, int64_t>) return builder.getI64IntegerAttr(value);
-        else if constexpr (std::is_same_v<T, double>) return builder.getF64FloatAttr(value);
-        else if constexpr (std::is_same_v<T, std::string>) return builder.getStringAttr(value);
-        else if constexpr (std::is_same_v<T, std::vector<int64_t>>) return builder.getDenseI64ArrayAttr(value);
-        else if constexpr (std::is_same_v<T, std::vector<double>>) return builder.getDenseF64ArrayAttr(value);
-        else if constexpr (std::is_same_v<T, Expr>) return exprsAttr(builder.getContext(), {value});
-        else return builder.getArrayAttr({exprsAttr(builder.getContext(), value)});
+        if constexpr (std::is_same_v<T, int64_t>)
+          return builder.getI64IntegerAttr(value);
+        else if constexpr (std::is_same_v<T, double>)
+          return builder.getF64FloatAttr(value);
+        else if constexpr (std::is_same_v<T, std::string>)
+          return builder.getStringAttr(value);
+        else if constexpr (std::is_same_v<T, std::vector<int64_t>>)
+          return builder.getDenseI64ArrayAttr(value);
+        else if constexpr (std::is_same_v<T, std::vector<double>>)
+          return builder.getDenseF64ArrayAttr(value);
+        else if constexpr (std::is_same_v<T, Expr>)
+          return exprsAttr(builder.getContext(), {value});
+        else
+          return builder.getArrayAttr({exprsAttr(builder.getContext(), value)});
       },
       attr);
 }
@@ -55,7 +62,8 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
   // An integer tensor whose elements are expressions.
   mlir::LogicalResult fillShapeValue(mlir::Operation* op) {
     mlir::OpBuilder builder(op);
-    auto attrs = builder.getDictionaryAttr(builder.getNamedAttr("values", builder.getArrayAttr({op->getAttr("exprs")})));
+    auto attrs =
+        builder.getDictionaryAttr(builder.getNamedAttr("values", builder.getArrayAttr({op->getAttr("exprs")})));
     auto filled = builder.create<step::KernelOp>(op->getLoc(), op->getResultTypes(), mlir::ValueRange(),
                                                  builder.getStringAttr("fill_values"), attrs, nullptr);
     op->replaceAllUsesWith(filled);
@@ -99,14 +107,16 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
       inputs.push_back(value);
     }
     llvm::SmallVector<mlir::NamedAttribute> attrs;
-    for (const auto& [name, value] : call.attrs) attrs.push_back(builder.getNamedAttr(name, attributeOf(builder, value)));
+    for (const auto& [name, value] : call.attrs)
+      attrs.push_back(builder.getNamedAttr(name, attributeOf(builder, value)));
     mlir::Operation* step;
     if (call.kernel == "concat") {
       auto axis = mlir::cast<mlir::IntegerAttr>(builder.getDictionaryAttr(attrs).get("axis"));
       step = builder.create<step::ConcatOp>(op->getLoc(), op->getResultTypes()[0], inputs, axis);
     } else {
-      step = builder.create<step::KernelOp>(op->getLoc(), op->getResultTypes(), inputs, builder.getStringAttr(call.kernel),
-                                            builder.getDictionaryAttr(attrs), nullptr);
+      step =
+          builder.create<step::KernelOp>(op->getLoc(), op->getResultTypes(), inputs, builder.getStringAttr(call.kernel),
+                                         builder.getDictionaryAttr(attrs), nullptr);
     }
     op->replaceAllUsesWith(step);
     op->erase();

@@ -1,0 +1,100 @@
+#include "passes/import/size_equalities.h"
+
+#include <algorithm>
+
+#include "compiler/dist/module_symbols.h"
+#include "compiler/dist/tensor_type.h"
+#include "mlir/IR/AttrTypeSubElements.h"
+
+namespace shardwright {
+namespace {
+
+struct Definition {
+  std::string symbol;
+  Expr value;
+};
+
+// symbol = value from a = b, if the symbol has the coefficient 1 or -1 in a - b and does not occur otherwise.
+std::optional<Definition> solveFor(const std::string& symbol, Expr a, Expr b) {
+  Expr difference = a - b;
+  Expr rest = difference.substitute({{symbol, Expr(0)}});
+  for (int64_t sign : {1, -1}) {
+    if (difference != rest + Expr(sign) * Expr::symbol(symbol)) continue;
+    if (!rest.symbols().count(symbol)) return Definition{symbol, Expr(-sign) * rest};
+  }
+  return std::nullopt;
+}
+
+bool isOfInputs(const std::string& symbol) { return symbol[0] != '@' && symbol[0] != '%'; }
+
+// A side that is a bare symbol first: it is the one that the exporter left unrelated. Of two, the one later in the alphabet.
+std::optional<Definition> solve(Expr a, Expr b) {
+  std::vector<std::string> candidates;
+  if (b.isSymbol()) candidates.push_back(b.symbolName());
+  if (a.isSymbol()) candidates.push_back(a.symbolName());
+  std::sort(candidates.rbegin(), candidates.rend());
+  for (const std::string& symbol : (a - b).symbols()) candidates.push_back(symbol);
+  for (const std::string& symbol : candidates)
+    if (isOfInputs(symbol))
+      if (auto definition = solveFor(symbol, a, b)) return definition;
+  return std::nullopt;
+}
+
+void substituteEverywhere(mlir::ModuleOp module, const Definition& definition) {
+  std::map<std::string, Expr> replacements{{definition.symbol, definition.value}};
+  auto replaced = [&](mlir::Attribute attr) {
+    Exprs exprs;
+    for (const Expr& e : exprsOf(attr)) exprs.push_back(e.substitute(replacements));
+    return exprs;
+  };
+  mlir::AttrTypeReplacer replacer;
+  replacer.addReplacement([&](mlir::Attribute attr) -> std::optional<mlir::Attribute> {
+    if (!isExprsAttr(attr)) return std::nullopt;
+    return exprsAttr(attr.getContext(), replaced(attr));
+  });
+  // A dim may become a number, so the type is made anew.
+  replacer.addReplacement([&](mlir::RankedTensorType type) -> std::optional<mlir::Type> {
+    if (!type.getEncoding() || !isExprsAttr(type.getEncoding())) return std::nullopt;
+    return tensorType(replaced(type.getEncoding()), type.getElementType());
+  });
+  module->walk([&](mlir::Operation* op) {
+    replacer.replaceElementsIn(op, /*replaceAttrs=*/true, /*replaceLocs=*/false, /*replaceTypes=*/true);
+  });
+}
+
+// The upper bound of total = past + new holds for past and for new, sizes not being negative.
+void takeOutSymbol(mlir::ModuleOp module, const Definition& definition, const Facts& facts) {
+  std::vector<SymbolInfo> symbols = symbolsOf(module);
+  auto it =
+      std::find_if(symbols.begin(), symbols.end(), [&](const SymbolInfo& s) { return s.name == definition.symbol; });
+  if (it == symbols.end()) return;
+  int64_t max = it->range.max;
+  symbols.erase(it);
+  for (SymbolInfo& symbol : symbols) {
+    Expr rest = definition.value - Expr::symbol(symbol.name);
+    if (rest.symbols().count(symbol.name) || facts.lowerBound(rest) < 0) continue;
+    symbol.range.max = std::min(symbol.range.max, max);
+    symbol.assumed = std::min(symbol.assumed, symbol.range.max);
+  }
+  setSymbols(module, symbols);
+}
+
+}  // namespace
+
+Status stateEqualities(mlir::ModuleOp module, const std::vector<SizeEquality>& equalities, Facts& facts) {
+  for (const SizeEquality& equality : equalities) {
+    Expr a = facts.simplify(equality.a), b = facts.simplify(equality.b);
+    if (facts.provablyEqual(a, b)) continue;
+    std::optional<Definition> definition = solve(a, b);
+    if (!definition)
+      return userError("sizes " + a.str() + " and " + b.str() +
+                       " must be equal, and cannot be proven to be; fix one of their symbols with --dim");
+    substituteEverywhere(module, *definition);
+    takeOutSymbol(module, *definition, facts);
+    addEquality(module, definition->symbol, definition->value);
+    facts = factsOf(module);
+  }
+  return {};
+}
+
+}  // namespace shardwright

@@ -1,0 +1,9 @@
+#include "passes/passes.h"
+
+namespace shardwright {
+
+void registerPasses() {
+  for (auto create : {createInferShapesPass}) mlir::registerPass(create);
+}
+
+}  // namespace shardwright

@@ -1,0 +1,57 @@
+// RUN: shard-opt %s --split-input-file --infer-shapes | FileCheck %s
+
+// Sizes follow from operands; what the types were before does not matter.
+// CHECK-LABEL: @elementwise_and_matmul
+func.func @elementwise_and_matmul(%x: tensor<?x?x8xf32, #dist.exprs<["batch", "sequence", 8]>>, %w: tensor<8x5xf32>) -> none {
+  // CHECK: "onnx.MatMul"{{.*}} -> tensor<?x?x5xf32, #dist.exprs<["batch", "sequence", 5]>>
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<?x?x8xf32, #dist.exprs<["batch", "sequence", 8]>>, tensor<8x5xf32>) -> none
+  // CHECK: "onnx.Tanh"{{.*}} -> tensor<?x?x5xf32, #dist.exprs<["batch", "sequence", 5]>>
+  %1 = "onnx.Tanh"(%0) : (none) -> none
+  // CHECK: return {{.*}} : tensor<?x?x5xf32, #dist.exprs<["batch", "sequence", 5]>>
+  return %1 : none
+}
+
+// -----
+
+// Operands that say sizes become the attribute "static", and -1 follows exactly.
+// CHECK-LABEL: @static_operand
+func.func @static_operand(%x: tensor<?x?x12xf32, #dist.exprs<["b", "s", 12]>>) -> none {
+  %shape = "onnx.ShapeValue"() {exprs = #dist.exprs<["b", "s", -1, 4]>} : () -> tensor<4xi64>
+  // CHECK: %[[NONE:.*]] = "onnx.None"
+  // CHECK: "onnx.Reshape"(%arg0, %[[NONE]]) {static = [unit, #dist.exprs<["b", "s", -1, 4]>]}
+  // CHECK-SAME: -> tensor<?x?x3x4xf32, #dist.exprs<["b", "s", 3, 4]>>
+  %0 = "onnx.Reshape"(%x, %shape) : (tensor<?x?x12xf32, #dist.exprs<["b", "s", 12]>>, tensor<4xi64>) -> none
+  return %0 : none
+}
+
+// -----
+
+// An op without a row is replaced by the function body of its ONNX schema, whose nodes are named after it.
+// CHECK-LABEL: @schema_function
+func.func @schema_function(%x: tensor<?x6xf32, #dist.exprs<["b", 6]>>, %y: tensor<?x6xf32, #dist.exprs<["b", 6]>>) -> none {
+  // CHECK-NOT: onnx.SwiGLU
+  // CHECK: "onnx.Mul"{{.*}} -> tensor<?x6xf32, #dist.exprs<["b", 6]>>
+  // CHECK-NOT: onnx.SwiGLU
+  // CHECK: return
+  %0 = "onnx.SwiGLU"(%x, %y) : (tensor<?x6xf32, #dist.exprs<["b", 6]>>, tensor<?x6xf32, #dist.exprs<["b", 6]>>) -> none loc("gate")
+  return %0 : none
+}
+
+// -----
+
+// A size that two operands share becomes an equality of the module; the symbol that it defines is gone, and its largest
+// size holds for the symbols that it is the sum of.
+// CHECK: module attributes {dist.equalities = [#dist.exprs<["total", "new + past"]>]
+// CHECK-SAME: dist.symbols = {new = {assumed = 128 : i64, divisor = 1 : i64, max = 500 : i64, min = 0 : i64}
+// CHECK-SAME: past = {assumed = 128 : i64, divisor = 1 : i64, max = 300 : i64, min = 0 : i64}}
+module attributes {dist.symbols = {total = {assumed = 128 : i64, divisor = 1 : i64, max = 500 : i64, min = 0 : i64},
+                                   past = {assumed = 128 : i64, divisor = 1 : i64, max = 300 : i64, min = 0 : i64},
+                                   new = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {
+  // CHECK: @equality(%arg0: tensor<?x?xf32, #dist.exprs<["b", "new + past"]>>, %arg1: tensor<?x?xf32, #dist.exprs<["b", "new + past"]>>)
+  func.func @equality(%m: tensor<?x?xf32, #dist.exprs<["b", "total"]>>, %s: tensor<?x?xf32, #dist.exprs<["b", "past + new"]>>) -> none {
+    // CHECK: "onnx.Exp"{{.*}} -> tensor<?x?xf32, #dist.exprs<["b", "new + past"]>>
+    %0 = "onnx.Exp"(%m) : (tensor<?x?xf32, #dist.exprs<["b", "total"]>>) -> none
+    %1 = "onnx.Add"(%0, %s) : (none, tensor<?x?xf32, #dist.exprs<["b", "past + new"]>>) -> none
+    return %1 : none
+  }
+}

@@ -1,0 +1,22 @@
+// RUN: not shard-opt %s --split-input-file --infer-shapes 2>&1 | FileCheck %s
+
+// All ops that nobody described are in one message, and what reads them is not reported.
+// CHECK: error: has ops that are not supported and have no function body: NoSuchOp (2 nodes, first, …), com.example.Fuse (1 node, third)
+func.func @unsupported(%x: tensor<6xf32>) -> none {
+  %0 = "onnx.NoSuchOp"(%x) : (tensor<6xf32>) -> none loc("first")
+  %1 = "onnx.Add"(%0, %x) : (none, tensor<6xf32>) -> none
+  %2 = "onnx.NoSuchOp"(%1) : (none) -> none loc("second")
+  %3 = "onnx.com.example.Fuse"(%2) : (none) -> none loc("third")
+  return %3 : none
+}
+
+// -----
+
+// All nodes whose operands do not fit are reported.
+func.func @do_not_fit(%x: tensor<6x4xf32>, %y: tensor<5x3xf32>) -> (none, none) {
+  // CHECK: error: loc("add"): {{.*}}do not broadcast
+  %0 = "onnx.Add"(%x, %y) : (tensor<6x4xf32>, tensor<5x3xf32>) -> none loc("add")
+  // CHECK: error: loc("product"): {{.*}}4 and 5, and must be equal
+  %1 = "onnx.MatMul"(%x, %y) : (tensor<6x4xf32>, tensor<5x3xf32>) -> none loc("product")
+  return %0, %1 : none, none
+}
