@@ -1,0 +1,142 @@
+#include "compiler/codegen/lane_math.h"
+
+#include <cmath>
+#include <limits>
+
+namespace shardwright {
+
+using llvm::ConstantFP;
+using llvm::ConstantInt;
+using llvm::Intrinsic::ID;
+
+llvm::Type* LaneMath::lanesOf(Type* like, Type* scalar) {
+  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(like);
+  return vector ? llvm::FixedVectorType::get(scalar, vector->getNumElements()) : scalar;
+}
+
+llvm::Type* LaneMath::intTypeOf(Value* x) {
+  return lanesOf(x->getType(), b.getIntNTy(x->getType()->getScalarSizeInBits()));
+}
+
+llvm::Value* LaneMath::num(Value* like, double value) { return ConstantFP::get(like->getType(), value); }
+llvm::Value* LaneMath::intNum(Value* like, uint64_t value) { return ConstantInt::get(like->getType(), value); }
+llvm::Value* LaneMath::bits(Value* x) { return b.CreateBitCast(x, intTypeOf(x)); }
+llvm::Value* LaneMath::fromBits(Value* x, Value* like) { return b.CreateBitCast(x, like->getType()); }
+llvm::Value* LaneMath::fabs(Value* x) { return b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x); }
+llvm::Value* LaneMath::sqrt(Value* x) { return b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x); }
+llvm::Value* LaneMath::round(Value* x, ID how) { return b.CreateUnaryIntrinsic(how, x); }
+llvm::Value* LaneMath::isNaN(Value* x) { return b.CreateFCmpUNO(x, x); }
+
+llvm::Value* LaneMath::copySign(Value* magnitude, Value* sign) {
+  return b.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, magnitude, sign);
+}
+
+llvm::Value* LaneMath::toDouble(Value* x) { return b.CreateFPExt(x, lanesOf(x->getType(), b.getDoubleTy())); }
+llvm::Value* LaneMath::toFloat(Value* x) { return b.CreateFPTrunc(x, lanesOf(x->getType(), b.getFloatTy())); }
+
+llvm::Value* LaneMath::any(Value* condition) {
+  return condition->getType()->isVectorTy() ? b.CreateOrReduce(condition) : condition;
+}
+
+llvm::Value* LaneMath::mulAdd(Value* x, Value* y, Value* z) {
+  if (fused_) return b.CreateIntrinsic(x->getType(), llvm::Intrinsic::fma, {x, y, z});
+  return b.CreateFAdd(b.CreateFMul(x, y), z);
+}
+
+llvm::Value* LaneMath::minimum(Value* x, Value* y) {
+  return b.CreateSelect(isNaN(x), x, b.CreateSelect(b.CreateFCmpOLT(x, y), x, y));
+}
+
+llvm::Value* LaneMath::maximum(Value* x, Value* y) {
+  return b.CreateSelect(isNaN(x), x, b.CreateSelect(b.CreateFCmpOGT(x, y), x, y));
+}
+
+// Adding 1.5·2^(mantissa bits) leaves the rounded value in the low bits; unlike a conversion it is defined for NaN.
+LaneMath::Rounded LaneMath::roundSmall(Value* x, double scale) {
+  Value* magic = num(x, x->getType()->getScalarType()->isFloatTy() ? 0x1.8p23 : 0x1.8p52);
+  Value* shifted = mulAdd(x, num(x, scale), magic);
+  return {b.CreateFSub(shifted, magic), b.CreateSub(bits(shifted), bits(magic))};
+}
+
+llvm::Value* LaneMath::powerOfTwo(Value* n, Value* like) {
+  bool isFloat = like->getType()->getScalarType()->isFloatTy();
+  Value* biased = b.CreateAdd(n, intNum(n, isFloat ? 127 : 1023));
+  return fromBits(b.CreateShl(biased, intNum(n, isFloat ? 23 : 52)), like);
+}
+
+llvm::Value* LaneMath::scaleByPowerOfTwo(Value* x, Value* n) {
+  Value* half = b.CreateAShr(n, intNum(n, 1));
+  Value* rest = b.CreateSub(n, half);
+  return b.CreateFMul(b.CreateFMul(x, powerOfTwo(half, x)), powerOfTwo(rest, x));
+}
+
+LaneMath::Log2Parts LaneMath::splitExponent(Value* x) {
+  bool isFloat = x->getType()->getScalarType()->isFloatTy();
+  int mantissaBits = isFloat ? 23 : 52;
+  Value* denormal = b.CreateFCmpOLT(x, num(x, isFloat ? 0x1p-126 : 0x1p-1022));
+  Value* normal = b.CreateSelect(denormal, b.CreateFMul(x, num(x, isFloat ? 0x1p23 : 0x1p52)), x);
+  Value* pattern = bits(normal);
+  Value* rootHalf = intNum(pattern, isFloat ? 0x3f3504f3u : 0x3fe6a09e667f3bcdull);
+  Value* shifted = b.CreateSub(pattern, rootHalf);
+  Value* exponent = b.CreateAShr(shifted, intNum(pattern, mantissaBits));
+  exponent = b.CreateSub(exponent, b.CreateSelect(denormal, intNum(pattern, mantissaBits), intNum(pattern, 0)));
+  Value* low = b.CreateAnd(shifted, intNum(pattern, (1ull << mantissaBits) - 1));
+  Value* mantissa = fromBits(b.CreateAdd(low, rootHalf), x);
+  // As a float, without a conversion of 64-bit integers, which few targets have for vectors.
+  Value* magic = num(x, isFloat ? 0x1.8p23 : 0x1.8p52);
+  Value* asFloat = b.CreateFSub(fromBits(b.CreateAdd(exponent, bits(magic)), x), magic);
+  return {asFloat, mantissa};
+}
+
+// What a logarithm is where its argument is not positive and finite.
+llvm::Value* LaneMath::finishLog(Value* result, Value* x) {
+  double infinity = std::numeric_limits<double>::infinity();
+  Value* unusual = b.CreateSelect(b.CreateFCmpOEQ(x, num(x, 0)), num(x, -infinity), num(x, std::nan("")));
+  result = b.CreateSelect(b.CreateFCmpOGT(x, num(x, 0)), result, unusual);
+  return b.CreateSelect(b.CreateFCmpOEQ(x, num(x, infinity)), x, result);
+}
+
+// e = exp(-|x|) never overflows: 1 / (1 + e) for positive x, e / (1 + e) for negative.
+llvm::Value* LaneMath::sigmoid(Value* x) {
+  Value* exponential = unary(ScalarOp::kExp, b.CreateFNeg(fabs(x)));
+  Value* one = num(x, 1);
+  Value* numerator = b.CreateSelect(b.CreateFCmpOGE(x, num(x, 0)), one, exponential);
+  return b.CreateFDiv(numerator, b.CreateFAdd(one, exponential));
+}
+
+llvm::Value* LaneMath::unary(ScalarOp op, Value* x) {
+  bool isFloat = x->getType()->getScalarType()->isFloatTy();
+  switch (op) {
+    case ScalarOp::kSqrt:
+      return sqrt(x);
+    case ScalarOp::kReciprocal:
+      return b.CreateFDiv(num(x, 1), x);
+    case ScalarOp::kFloor:
+      return round(x, llvm::Intrinsic::floor);
+    case ScalarOp::kCeil:
+      return round(x, llvm::Intrinsic::ceil);
+    case ScalarOp::kRound:
+      return round(x, llvm::Intrinsic::roundeven);
+    case ScalarOp::kSigmoid:
+      return sigmoid(x);
+    case ScalarOp::kSin:
+    case ScalarOp::kCos:
+      return sinCos(op, x);
+    case ScalarOp::kTan:
+      return tan(x);
+    case ScalarOp::kExp:
+      return isFloat ? exp32(x) : exp64(x);
+    case ScalarOp::kLog:
+      return isFloat ? log32(x) : log64(x);
+    case ScalarOp::kErf:
+      return isFloat ? erf32(x) : erf64(x);
+    case ScalarOp::kTanh:
+      return isFloat ? tanh32(x) : tanh64(x);
+    default:
+      break;
+  }
+  // The rest is rare in models: float32 goes through float64.
+  return isFloat ? toFloat(unary64(op, toDouble(x))) : unary64(op, x);
+}
+
+}  // namespace shardwright
