@@ -6,11 +6,13 @@
 
 // X(name as steps write it, Name in makeNameCpu)
 #define SHARDWRIGHT_KERNELS(X) \
+  X("conv", Conv)              \
   X("copy", Copy)              \
   X("fill_values", FillValues) \
   X("gather", Gather)          \
   X("loop", Loop)              \
   X("matmul", Matmul)          \
+  X("pool", Pool)              \
   X("range", Range)
 
 namespace shardwright {
