@@ -8,7 +8,8 @@ std::optional<StepCollective> collectiveOf(mlir::Operation* op) {
   StepCollective result;
   auto is = [&](plan::CollectiveStep::Kind kind, auto collective) {
     result.kind = kind;
-    result.group = collective.getAxes().axes();
+    llvm::ArrayRef<SubAxis> axes = collective.getAxes().axes();
+    result.group.assign(axes.begin(), axes.end());
   };
   auto combines = [&](auto collective) { result.combiner = dist::stringifyCombiner(collective.getCombiner()).str(); };
   if (auto c = mlir::dyn_cast<dist::AllReduceOp>(op)) {
