@@ -104,8 +104,8 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
     builder.create<dist::WriteOp>(value.getLoc(), value, output, attr, guard);
   }
 
-  llvm::SmallVector<Sharding> shardings(mlir::Operation* op, llvm::StringRef name, mlir::TypeRange types) const {
-    llvm::SmallVector<Sharding> result;
+  llvm::SmallVector<Sharding, 2> shardings(mlir::Operation* op, llvm::StringRef name, mlir::TypeRange types) const {
+    llvm::SmallVector<Sharding, 2> result;
     auto list = op->getAttrOfType<mlir::ArrayAttr>(name);
     for (auto [i, type] : llvm::enumerate(types)) {
       bool said = list && i < list.size() && !mlir::isa<mlir::UnitAttr>(list[i]);
