@@ -15,13 +15,13 @@ namespace shardwright {
 struct CompileOptions {
   std::string modelPath, outputFolder;
   ImportOptions import;
-  std::string mesh;         // "dp=2,tp=4"; empty: one device
-  std::string shardSpec;    // a file; empty: none
-  std::string target;       // a CPU's name; empty: the host's
-  std::string dumpFolder;   // where the IR is written after each pass; empty: nowhere
+  std::string mesh;        // "dp=2,tp=4"; empty: one device
+  std::string shardSpec;   // a file; empty: none
+  std::string target;      // a CPU's name; empty: the host's
+  std::string dumpFolder;  // where the IR is written after each pass; empty: nowhere
   bool writeWeights = true;
-  bool dryRun = false;      // decide and report, write nothing
-  bool verbose = false;     // progress on stderr
+  bool dryRun = false;   // decide and report, write nothing
+  bool verbose = false;  // progress on stderr
 };
 
 // The passes from the imported form to the lowered one.

@@ -61,11 +61,13 @@ int main(int argc, char** argv) {
   bool noWeights = false;
   app.set_version_flag("--version", std::string("shardc ") + SHARDWRIGHT_VERSION);
   app.add_option("model", options.modelPath, "The model")->option_text("MODEL.onnx")->required();
-  app.add_option("-o,--output", options.outputFolder, "The plan's folder; an older plan there is replaced")->option_text("PLAN");
+  app.add_option("-o,--output", options.outputFolder, "The plan's folder; an older plan there is replaced")
+      ->option_text("PLAN");
   app.add_option("--mesh", options.mesh, "Axes and their sizes, the last one fastest")->option_text("dp=1,tp=2");
   app.add_option("--shard", options.shardSpec, "Shardings of some tensors; the rest follows")->option_text("SPEC.json");
   app.add_option("--dim", fixed, "Fixes a symbolic dim")->option_text("NAME=N ...");
-  app.add_option("--assume", assumed, "The size that costs are taken at (default: the batch 1, others 128)")->option_text("NAME=N ...");
+  app.add_option("--assume", assumed, "The size that costs are taken at (default: the batch 1, others 128)")
+      ->option_text("NAME=N ...");
   app.add_option("--max", maximum, "The largest size that a run may have")->option_text("NAME=N ...");
   app.add_option("--batch", options.import.batch, "The batch's symbol")->option_text("SYMBOL");
   app.add_option("--target", target, "What code is made for (default: this machine's CPU)")->option_text("cpu[:NAME]");
@@ -90,7 +92,8 @@ int main(int argc, char** argv) {
       !readSizes(maximum, options.import.maximum))
     return usage("--dim, --assume and --max take NAME=N");
   if (target.rfind("cuda", 0) == 0) return usage("--target cuda is not built yet");
-  if (!target.empty() && target != "cpu" && target.rfind("cpu:", 0) != 0) return usage("--target takes cpu or cpu:NAME");
+  if (!target.empty() && target != "cpu" && target.rfind("cpu:", 0) != 0)
+    return usage("--target takes cpu or cpu:NAME");
   options.target = target.size() > 4 ? target.substr(4) : "";
   options.writeWeights = !noWeights;
   auto plan = shardwright::compile(options);

@@ -2,7 +2,8 @@
 
 namespace shardwright {
 
-Strategy strategyFromShardings(const Rule& rule, const OpView& op, llvm::ArrayRef<Sharding> in, llvm::ArrayRef<Sharding> out) {
+Strategy strategyFromShardings(const Rule& rule, const OpView& op, llvm::ArrayRef<Sharding> in,
+                               llvm::ArrayRef<Sharding> out) {
   Strategy strategy(rule.factors.size());
   auto take = [&](const std::vector<FactorTensor>& tensors, llvm::ArrayRef<Sharding> shardings, bool isResult) {
     for (size_t i = 0; i < tensors.size() && i < shardings.size(); ++i) {

@@ -7,6 +7,7 @@ namespace shardwright {
 
 // The strategy that operands' and results' shardings say together: for each factor what the first tensor that has it says.
 // Partial axes say nothing.
-Strategy strategyFromShardings(const Rule& rule, const OpView& op, llvm::ArrayRef<Sharding> in, llvm::ArrayRef<Sharding> out);
+Strategy strategyFromShardings(const Rule& rule, const OpView& op, llvm::ArrayRef<Sharding> in,
+                               llvm::ArrayRef<Sharding> out);
 
 }  // namespace shardwright

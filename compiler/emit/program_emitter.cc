@@ -4,9 +4,9 @@
 #include <set>
 
 #include "compiler/analysis/constant_values.h"
+#include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/emit/constant_bytes.h"
-#include "compiler/dist/dist_dialect.h"
 #include "compiler/emit/step_collectives.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "llvm/ADT/DenseMap.h"
@@ -252,7 +252,8 @@ class ProgramEmitter {
   Status emitKernel(ProgramState& state, step::KernelOp op) {
     plan::KernelStep* kernel = addKernel(state, op, op.getKernel().str());
     for (mlir::Value input : op.getInputs()) *kernel->add_inputs() = view(state, input);
-    for (auto [i, output] : llvm::enumerate(op.getOutputs())) *kernel->add_outputs() = window(state, output, resultView(op, i));
+    for (auto [i, output] : llvm::enumerate(op.getOutputs()))
+      *kernel->add_outputs() = window(state, output, resultView(op, i));
     for (mlir::NamedAttribute attr : op.getAttrsAttr())
       SW_RETURN_IF_ERROR(addAttr(attr.getName().str(), attr.getValue(), *kernel));
     if (!op.getPostOps()) return Status();

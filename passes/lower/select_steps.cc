@@ -86,7 +86,8 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
 
   mlir::LogicalResult selectRead(dist::ReadOp read) {
     Sharding sharding = read.getSharding().sharding();
-    auto window = shardWindow(sharding, dimsOf(read.getGlobal().getType()), meshOf(read->getParentOfType<mlir::ModuleOp>()));
+    auto window =
+        shardWindow(sharding, dimsOf(read.getGlobal().getType()), meshOf(read->getParentOfType<mlir::ModuleOp>()));
     if (!window) return read.emitError("internal error: an input is split in a way that is no window");
     return replaceByView(read, read.getGlobal(), *window);
   }
@@ -173,7 +174,8 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
       }
       SymbolicView view = transform(viewOf(step->getResult(i)));
       mlir::MLIRContext* context = builder.getContext();
-      views.push_back(builder.getArrayAttr({exprsAttr(context, {view.offset}), exprsAttr(context, view.dims), exprsAttr(context, view.strides)}));
+      views.push_back(builder.getArrayAttr(
+          {exprsAttr(context, {view.offset}), exprsAttr(context, view.dims), exprsAttr(context, view.strides)}));
     }
     if (!views.empty()) step->setAttr("result_views", builder.getArrayAttr(views));
   }

@@ -56,7 +56,8 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
     for (mlir::Operation& op : old.without_terminator())
       if (mlir::failed(localize(builder, &op, mapping, reshards))) return mlir::failure();
     for (auto [i, value] : llvm::enumerate(old.getTerminator()->getOperands()))
-      write(builder, mapping.lookup(value), block->getArgument(old.getNumArguments() + i), shardingOfResult(function, i));
+      write(builder, mapping.lookup(value), block->getArgument(old.getNumArguments() + i),
+            shardingOfResult(function, i));
     builder.create<mlir::func::ReturnOp>(old.getTerminator()->getLoc());
     function.erase();
     return mlir::success();
