@@ -3,9 +3,7 @@
 namespace shardwright {
 
 void registerPasses() {
-  for (auto create :
-       {createInferShapesPass, createPartitionPass, createExpandOpsPass, createFuseLoopsPass, createSelectStepsPass})
-    mlir::registerPass(create);
+  for (auto create : {createInferShapesPass}) mlir::registerPass(create);
 }
 
 }  // namespace shardwright

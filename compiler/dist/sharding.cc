@@ -78,9 +78,7 @@ bool oneEach(const DimSplit& split, const Facts& facts) {
   return split.granules == n && facts.provablyEqual(split.extent, n);
 }
 
-}  // namespace
-
-DimSharding canonical(const DimSharding& d, const Facts& facts) {
+DimSharding canonicalDim(const DimSharding& d, const Facts& facts) {
   DimSharding result;
   auto& factors = result.factors;
   for (const DimSplit& raw : d.factors) {
@@ -103,13 +101,6 @@ DimSharding canonical(const DimSharding& d, const Facts& facts) {
   if (result.whole()) factors.clear();
   return result;
 }
-
-bool sameParts(int64_t n, Expr granulesA, Expr granulesB, const Facts& facts) {
-  if (n == 1 || granulesA == granulesB) return true;
-  return facts.provablyDivides(n, granulesA) && facts.provablyDivides(n, granulesB);
-}
-
-namespace {
 
 Status validateDim(const DimSharding& d, Expr dim, const std::string& where, const Facts& facts) {
   if (d.factors.empty()) return Status();
@@ -135,7 +126,7 @@ Sharding canonical(const Sharding& s, llvm::ArrayRef<Expr> dims, const Facts& fa
   assert(s.dims.size() == dims.size());
   (void)dims;
   Sharding result;
-  for (const DimSharding& d : s.dims) result.dims.push_back(canonical(d, facts));
+  for (const DimSharding& d : s.dims) result.dims.push_back(canonicalDim(d, facts));
   // A value is partial over a set of axes: their order says nothing.
   result.partial = s.partial;
   std::sort(result.partial.begin(), result.partial.end());

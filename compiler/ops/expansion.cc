@@ -13,6 +13,7 @@ bool expandOp(mlir::OpBuilder& builder, mlir::Operation* op, const Row& row, con
   mlir::OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(op);
   std::vector<mlir::Value> values = body->expand(builder, OpView(op, facts));
+  if (values.empty() && op->getNumResults() > 0) return false;
   assert(values.size() == op->getNumResults() && "an expansion gives a value for each result");
   for (unsigned i = 0; i < op->getNumResults(); ++i) {
     if (!values[i]) continue;  // of a result that nobody uses

@@ -9,7 +9,7 @@ namespace shardwright {
 const ExpandBody* expansionOf(const Row& row);
 
 // Replaces the op by its expansion and erases it; the values have the types of the op's results. False, and nothing changed, if
-// the row has none.
+// the row has none or it does not apply.
 bool expandOp(mlir::OpBuilder& builder, mlir::Operation* op, const Row& row, const Facts& facts);
 
 }  // namespace shardwright

@@ -5,11 +5,26 @@
 
 namespace shardwright {
 
-// Each is defined in <family>.cc; rows stay where they are for the life of the process.
-llvm::ArrayRef<Row> unaryRows();
-llvm::ArrayRef<Row> activationRows();
-llvm::ArrayRef<Row> binaryRows();
-llvm::ArrayRef<Row> matmulRows();
-llvm::ArrayRef<Row> reshapeRows();
+// F(name) for every family: name##Rows() is defined in a file of that name; its rows stay where they are for the life of the
+// process.
+#define SHARDWRIGHT_OP_FAMILIES(F) \
+  F(unary)                         \
+  F(activation)                    \
+  F(binary)                        \
+  F(matmul)                        \
+  F(reshape)                       \
+  F(generator)                     \
+  F(slice)                         \
+  F(broadcasting)                  \
+  F(gather)                        \
+  F(reduction)                     \
+  F(order)                         \
+  F(normalization)                 \
+  F(conv)                          \
+  F(attention)
+
+#define SHARDWRIGHT_DECLARE_FAMILY(name) llvm::ArrayRef<Row> name##Rows();
+SHARDWRIGHT_OP_FAMILIES(SHARDWRIGHT_DECLARE_FAMILY)
+#undef SHARDWRIGHT_DECLARE_FAMILY
 
 }  // namespace shardwright

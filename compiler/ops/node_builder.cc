@@ -3,6 +3,7 @@
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/ops/row_op.h"
 #include "compiler/ops/shape_functions.h"
+#include "compiler/ops/static_operands.h"
 #include "llvm/Support/ErrorHandling.h"
 
 namespace shardwright {
@@ -21,6 +22,7 @@ std::vector<mlir::Value> NodeBuilder::nodes(llvm::StringRef name, int numResults
   if (!status.ok()) llvm::report_fatal_error(llvm::Twine("internal error: expansion: ") + status.message());
   for (int i = 0; i < numResults; ++i)
     node->getResult(i).setType(tensorType(builder_.getContext(), shapes[i].dims, shapes[i].dtype));
+  foldStaticOperands(builder_, node, *row, op_.facts());
   return {node->result_begin(), node->result_end()};
 }
 
@@ -51,6 +53,11 @@ mlir::Value NodeBuilder::ints(llvm::ArrayRef<int64_t> values) {
 mlir::Value NodeBuilder::exprs(llvm::ArrayRef<Expr> values) {
   auto type = mlir::RankedTensorType::get({static_cast<int64_t>(values.size())}, builder_.getI64Type());
   return builder_.create<ShapeValueOp>(op_.operation()->getLoc(), type, values)->getResult(0);
+}
+
+mlir::Value NodeBuilder::expr(Expr value) {
+  auto type = mlir::RankedTensorType::get({}, builder_.getI64Type());
+  return builder_.create<ShapeValueOp>(op_.operation()->getLoc(), type, value)->getResult(0);
 }
 
 mlir::Value NodeBuilder::cast(mlir::Value value, DType dtype) {

@@ -26,6 +26,7 @@ class NodeBuilder {
   mlir::Value scalar(double value, DType dtype);     // rank 0
   mlir::Value ints(llvm::ArrayRef<int64_t> values);  // int64, rank 1
   mlir::Value exprs(llvm::ArrayRef<Expr> values);    // onnx.ShapeValue, int64, rank 1
+  mlir::Value expr(Expr value);                      // onnx.ShapeValue, int64, rank 0
   mlir::Attribute intAttr(int64_t value) { return builder_.getI64IntegerAttr(value); }
   mlir::Attribute intsAttr(llvm::ArrayRef<int64_t> values) { return builder_.getDenseI64ArrayAttr(values); }
   mlir::Attribute floatAttr(double value) { return builder_.getF32FloatAttr(static_cast<float>(value)); }
@@ -49,7 +50,7 @@ class NodeBuilder {
 
  private:
   mlir::OpBuilder& builder_;
-  const OpView& op_;
+  OpView op_;
 };
 
 }  // namespace shardwright

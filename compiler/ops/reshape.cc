@@ -1,5 +1,6 @@
 // Rows of ops that only rename elements: Reshape, Flatten, Squeeze, Unsqueeze, Transpose. Their results are windows on the
 // operand.
+#include "compiler/ops/dim_names.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/reshape_factors.h"
 #include "compiler/ops/shape_functions.h"
@@ -8,12 +9,6 @@
 
 namespace shardwright {
 namespace {
-
-// A size operand in the rule: nothing once it is folded, else whole.
-std::string sizesOperand(const OpView& op, int operand) {
-  if (!op.has(operand)) return ", -";
-  return op.rank(operand) ? ", !sizes" + std::to_string(operand) : ",";
-}
 
 std::optional<Exprs> sameElements(const OpView& op) {
   return op.result(0).dims.size() <= 1 ? op.value(0) : std::nullopt;
@@ -39,9 +34,7 @@ Row viewRow(const char* name, Status (*infer)(const OpView&, ResultShapes&), std
 
 std::string reshapeRuleText(const OpView& op) {
   const ReshapeRule rule = reshapeRule(op.dims(0), op.result(0).dims, op.facts());
-  std::string text = rule.operand;
-  for (int i = 1; i < op.numOperands(); ++i) text += sizesOperand(op, i);
-  return text + " -> " + rule.result;
+  return rule.operand + sizesOperands(op, 1) + " -> " + rule.result;
 }
 
 // The size that -1 stands for: all elements over the product of the other sizes.
@@ -163,8 +156,7 @@ std::string squeezeRule(const OpView& op, bool isSqueeze) {
     longer += isAxis ? "1 " : name;
     if (!isAxis) shorter += name;
   }
-  const std::string sizes = op.numOperands() > 1 ? sizesOperand(op, 1) : "";
-  return (isSqueeze ? longer : shorter) + sizes + " -> " + (isSqueeze ? shorter : longer);
+  return (isSqueeze ? longer : shorter) + sizesOperands(op, 1) + " -> " + (isSqueeze ? shorter : longer);
 }
 std::string squeezeRuleText(const OpView& op) { return squeezeRule(op, true); }
 std::string unsqueezeRuleText(const OpView& op) { return squeezeRule(op, false); }

@@ -8,7 +8,9 @@ namespace shardwright {
 namespace {
 
 using Family = llvm::ArrayRef<Row> (*)();
-constexpr Family kFamilies[] = {unaryRows, activationRows, binaryRows, matmulRows, reshapeRows};
+#define SHARDWRIGHT_FAMILY(name) name##Rows,
+constexpr Family kFamilies[] = {SHARDWRIGHT_OP_FAMILIES(SHARDWRIGHT_FAMILY)};
+#undef SHARDWRIGHT_FAMILY
 
 // "… -> …" with every dim of every tensor whole: a factor of its own, marked "!".
 std::string wholeRule(const OpView& op) {

@@ -49,7 +49,9 @@ struct ScalarBody {
   std::vector<int> (*build)(BodyBuilder& b, const OpView& op, const std::vector<int>& inputs);
 };
 
-// result = finish(reduce over `axes` of map(x)). `count` is a node with the global number of reduced elements, as float.
+// result = finish(reduce over `axes` of map(x)), cast to the result's type: map and finish may compute in a wider one. `count`
+// is a node with the global number of reduced elements, of the type of `reduced`: from the attribute "count" (#dist.exprs<[…]>)
+// that localisation sets, else from the operand's dims.
 struct ReduceBody {
   Reduction::Kind kind;
   int (*map)(BodyBuilder& b, int x);                      // null: x itself
@@ -133,8 +135,11 @@ struct Row {
   double flopsPerPoint = 0;
 
   Lowering lowering = {};
-  // The op is another way to write its ExpandBody (Gemm): import replaces it, so that no later phase sees it.
+  // The op is another way to write its expansion (Gemm, or a Gather with a constant index): import replaces it, so that no later
+  // phase sees it; where the expansion returns no values the op stays.
   bool expandOnImport = false;
+  // Whether a strategy that the rule's marks allow can be localised (a strided split of indices cannot). Null: always.
+  bool (*admits)(const OpView& op, const Rule& rule, const Strategy& strategy) = nullptr;
   // Beside `lowering`: used when an "@" factor is split; and, for rows without lowering, to lower.
   ExpandBody decomposition = {};
 

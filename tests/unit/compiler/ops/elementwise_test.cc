@@ -67,6 +67,7 @@ TEST_F(ElementwiseTest, every_scalar_body_gives_its_results_types) {
   for (const Row* row : allRows()) {
     if (!std::holds_alternative<ScalarBody>(row->lowering)) continue;
     const std::string name = row->name;
+    if (name == "ConstantOfShape") continue;
     for (DType dtype : {DType::kFloat32, DType::kFloat16, DType::kInt64, DType::kBool}) {
       const bool isLogic = name == "And" || name == "Or" || name == "Xor" || name == "Not";
       const bool isBits = name.rfind("Bit", 0) == 0;

@@ -1,0 +1,186 @@
+// Rows of convolution and pooling: Conv, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool.
+#include "compiler/ops/dim_names.h"
+#include "compiler/ops/families.h"
+#include "compiler/ops/node_builder.h"
+#include "compiler/ops/shape_functions.h"
+#include "compiler/ops/window.h"
+
+#include <numeric>
+
+namespace shardwright {
+namespace {
+
+// --- Conv. ---------------------------------------------------------------------------------------------------------------------
+
+StatusOr<std::vector<int64_t>> kernelOf(const OpView& op) {
+  std::vector<int64_t> kernel;
+  const Exprs w = op.dims(1);
+  for (size_t i = 2; i < w.size(); ++i) {
+    const std::optional<int64_t> size = w[i].constant();
+    if (!size) return nodeError(op, "has a kernel of sizes " + str(w) + ", which must be constants");
+    kernel.push_back(*size);
+  }
+  return kernel;
+}
+
+StatusOr<Window> convWindow(const OpView& op) {
+  SW_ASSIGN_OR_RETURN(std::vector<int64_t> kernel, kernelOf(op));
+  return windowOf(op, std::move(kernel));
+}
+
+Status inferConv(const OpView& op, ResultShapes& results) {
+  if (op.rank(0) != op.rank(1) || op.rank(0) < 3)
+    return nodeError(op, "has an input of rank " + std::to_string(op.rank(0)) + " and weights of rank " +
+                             std::to_string(op.rank(1)));
+  SW_ASSIGN_OR_RETURN(const Window window, convWindow(op));
+  const Exprs x = op.dims(0), w = op.dims(1);
+  SW_RETURN_IF_ERROR(
+      requireEqual(op, x[1], w[1] * Expr(op.intAttr("group", 1)), "the input's channels and what the weights read"));
+  Exprs dims = {x[0], w[0]};
+  const Exprs counts = windowCounts(op, window);
+  dims.append(counts.begin(), counts.end());
+  return allResults(op, {op.dtype(0), dims}, results);
+}
+
+// "n (g=4 c) !h0 !h1, (g o) c !k0 !k1, (g o) -> n (g o) !y0 !y1"; the bias comes once, after the sum over c, so that with a bias a
+// split of c needs the decomposition.
+std::string convRule(const OpView& op) {
+  const int64_t group = op.intAttr("group", 1);
+  const int spatial = op.rank(0) - 2;
+  const std::string c = op.has(2) ? "@c" : "c";
+  const std::string g = group == 1 ? "" : "g=" + std::to_string(group) + " ";
+  const std::string in = group == 1 ? c : "(" + g + c + ")", out = group == 1 ? "o" : "(" + g + "o)";
+  std::string rule =
+      "n " + in + " " + dimNames("h", spatial, "!") + ", " + out + " " + c + " " + dimNames("k", spatial, "!");
+  if (op.numOperands() > 2) rule += op.has(2) ? ", " + out : ", -";
+  return rule + " -> n " + out + " " + dimNames("y", spatial, "!");
+}
+
+// A split of groups leaves this rank as many as its channels make.
+SymbolicAttr localGroup(const OpView& op) {
+  const int64_t group = op.intAttr("group", 1);
+  if (group == 1) return group;
+  const Expr local = Expr::floorDiv(op.dims(0)[1], op.dims(1)[1]);
+  if (local.isConstant()) return *local.constant();
+  return local;
+}
+
+KernelCall convCall(const OpView& op) {
+  const StatusOr<Window> window = convWindow(op);
+  KernelCall call;
+  call.kernel = "conv";
+  call.attrs = {{"strides", window->strides},
+                {"dilations", window->dilations},
+                {"pads", window->pads()},
+                {"group", localGroup(op)}};
+  call.operands = {0, 1, op.has(2) ? 2 : -1};
+  return call;
+}
+
+std::vector<mlir::Value> splitOffBias(mlir::OpBuilder& builder, const OpView& op) {
+  if (!op.has(2)) return {};
+  NodeBuilder n(builder, op);
+  std::vector<NodeBuilder::Attr> attrs;
+  for (const mlir::NamedAttribute& attr : op.operation()->getAttrs())
+    if (attr.getName() != "static" && !attr.getName().getValue().starts_with("dist."))
+      attrs.push_back({attr.getName().getValue(), attr.getValue()});
+  mlir::Value y = n.node("Conv", {n.operand(0), n.operand(1)}, attrs);
+  Exprs dims(op.rank(0) - 1, Expr(1));
+  dims[0] = op.dims(2)[0];
+  return {n.add(y, n.reshape(n.operand(2), dims))};
+}
+
+Row conv() {
+  Row row;
+  row.name = "Conv";
+  row.ruleFor = convRule;
+  row.infer = inferConv;
+  row.linearIn = 0b11;
+  row.flopsPerPoint = 2;
+  row.lowering = KernelBody{convCall};
+  row.decomposition = ExpandBody{splitOffBias};
+  return row;
+}
+
+// --- Pooling. ------------------------------------------------------------------------------------------------------------------
+
+Status inferPool(const OpView& op, ResultShapes& results) {
+  if (op.numResults() > 1) return nodeError(op, "gives the indices of maxima, which is not supported");
+  SW_ASSIGN_OR_RETURN(const Window window, windowOf(op, {}));
+  const Exprs x = op.dims(0);
+  Exprs dims = {x[0], x[1]};
+  const Exprs counts = windowCounts(op, window);
+  dims.append(counts.begin(), counts.end());
+  return allResults(op, {op.dtype(0), dims}, results);
+}
+
+std::string poolRule(const OpView& op) {
+  const int spatial = op.rank(0) - 2;
+  return "n c " + dimNames("h", spatial, "!") + " -> n c " + dimNames("y", spatial, "!");
+}
+
+template <bool IsMax>
+KernelCall poolCall(const OpView& op) {
+  const StatusOr<Window> window = windowOf(op, {});
+  KernelCall call;
+  call.kernel = "pool";
+  call.attrs = {{"kind", std::string(IsMax ? "max" : "average")},
+                {"kernel", window->kernel},
+                {"strides", window->strides},
+                {"dilations", window->dilations},
+                {"pads", window->pads()}};
+  if (!IsMax) call.attrs.push_back({"count_include_pad", op.intAttr("count_include_pad", 0)});
+  call.operands = {0};
+  return call;
+}
+
+Row pool(const char* name, KernelCall (*call)(const OpView&)) {
+  Row row;
+  row.name = name;
+  row.ruleFor = poolRule;
+  row.infer = inferPool;
+  row.flopsPerPoint = 1;
+  row.lowering = KernelBody{call};
+  return row;
+}
+
+Status inferGlobalPool(const OpView& op, ResultShapes& results) {
+  TensorShape shape = op.operand(0);
+  for (size_t i = 2; i < shape.dims.size(); ++i) shape.dims[i] = Expr(1);
+  return allResults(op, shape, results);
+}
+
+template <const char* const& Reduction>
+std::vector<mlir::Value> expandGlobalPool(mlir::OpBuilder& builder, const OpView& op) {
+  NodeBuilder n(builder, op);
+  std::vector<int64_t> axes(op.rank(0) - 2);
+  std::iota(axes.begin(), axes.end(), 2);
+  return {n.reduce(Reduction, n.operand(0), axes)};
+}
+
+const char* const kMean = "ReduceMean";
+const char* const kMax = "ReduceMax";
+
+Row globalPool(const char* name, std::vector<mlir::Value> (*expand)(mlir::OpBuilder&, const OpView&)) {
+  Row row;
+  row.name = name;
+  row.infer = inferGlobalPool;
+  row.lowering = ExpandBody{expand};
+  row.expandOnImport = true;
+  return row;
+}
+
+}  // namespace
+
+llvm::ArrayRef<Row> convRows() {
+  static const std::vector<Row> kRows = {
+      conv(),
+      pool("MaxPool", poolCall<true>),
+      pool("AveragePool", poolCall<false>),
+      globalPool("GlobalAveragePool", expandGlobalPool<kMean>),
+      globalPool("GlobalMaxPool", expandGlobalPool<kMax>),
+  };
+  return kRows;
+}
+
+}  // namespace shardwright
