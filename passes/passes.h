@@ -10,6 +10,9 @@ namespace shardwright {
 // import
 std::unique_ptr<mlir::Pass> createInferShapesPass();
 
+// partition
+std::unique_ptr<mlir::Pass> createPartitionPass();
+
 // lower
 std::unique_ptr<mlir::Pass> createExpandOpsPass();
 std::unique_ptr<mlir::Pass> createFuseLoopsPass();

@@ -3,7 +3,9 @@
 namespace shardwright {
 
 void registerPasses() {
-  for (auto create : {createInferShapesPass}) mlir::registerPass(create);
+  for (auto create :
+       {createInferShapesPass, createPartitionPass, createExpandOpsPass, createFuseLoopsPass, createSelectStepsPass})
+    mlir::registerPass(create);
 }
 
 }  // namespace shardwright

@@ -78,7 +78,9 @@ bool oneEach(const DimSplit& split, const Facts& facts) {
   return split.granules == n && facts.provablyEqual(split.extent, n);
 }
 
-DimSharding canonicalDim(const DimSharding& d, const Facts& facts) {
+}  // namespace
+
+DimSharding canonical(const DimSharding& d, const Facts& facts) {
   DimSharding result;
   auto& factors = result.factors;
   for (const DimSplit& raw : d.factors) {
@@ -101,6 +103,13 @@ DimSharding canonicalDim(const DimSharding& d, const Facts& facts) {
   if (result.whole()) factors.clear();
   return result;
 }
+
+bool sameParts(int64_t n, Expr granulesA, Expr granulesB, const Facts& facts) {
+  if (n == 1 || granulesA == granulesB) return true;
+  return facts.provablyDivides(n, granulesA) && facts.provablyDivides(n, granulesB);
+}
+
+namespace {
 
 Status validateDim(const DimSharding& d, Expr dim, const std::string& where, const Facts& facts) {
   if (d.factors.empty()) return Status();
@@ -126,7 +135,7 @@ Sharding canonical(const Sharding& s, llvm::ArrayRef<Expr> dims, const Facts& fa
   assert(s.dims.size() == dims.size());
   (void)dims;
   Sharding result;
-  for (const DimSharding& d : s.dims) result.dims.push_back(canonicalDim(d, facts));
+  for (const DimSharding& d : s.dims) result.dims.push_back(canonical(d, facts));
   // A value is partial over a set of axes: their order says nothing.
   result.partial = s.partial;
   std::sort(result.partial.begin(), result.partial.end());

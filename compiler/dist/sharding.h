@@ -62,6 +62,9 @@ bool operator<(const Sharding& a, const Sharding& b);  // an order that is the s
 
 // dims: the tensor's global sizes. Facts decide divisibility.
 Sharding canonical(const Sharding& s, llvm::ArrayRef<Expr> dims, const Facts& facts);
+DimSharding canonical(const DimSharding& d, const Facts& facts);
+// Whether splits of the same extent over the same n parts with these granules have the same parts for certain.
+bool sameParts(int64_t n, Expr granulesA, Expr granulesB, const Facts& facts);
 
 // kUserError naming the dim if extents do not multiply to the dim, axes overlap, or granules do not divide an extent.
 Status validate(const Sharding& s, llvm::ArrayRef<Expr> dims, const Mesh& mesh, const Facts& facts);
@@ -77,6 +80,16 @@ Part partOf(const DimSplit& split, const Mesh& mesh);  // at the coordinates
 Exprs localDims(const Sharding& s, llvm::ArrayRef<Expr> dims, const Mesh& mesh);
 // A local dim as its factors' local lengths, major first; a whole dim is one factor.
 Exprs localFactors(const DimSharding& d, Expr dim, const Mesh& mesh);
+
+// A tensor with its dims cut into factors, and what this rank holds of each: the window that is read of a global tensor
+// or of a weight. Wholly contiguous dims are one entry each.
+//   [_, 3*768{tp}]      (dim 0, whole), (dim 1, extent 3, whole), (dim 1, extent 768, begin 384·@tp, length 384)
+struct WindowFactor {
+  int dim;
+  Expr extent;
+  Part part;
+};
+std::vector<WindowFactor> windowOf(const Sharding& s, llvm::ArrayRef<Expr> dims, const Mesh& mesh);
 
 // The oracle that all other code must agree with: the flat global indices that the rank at `coordinates` holds, in local
 // order, for constant sizes (tests, and only there).

@@ -80,6 +80,15 @@ Exprs localDims(const Sharding& s, llvm::ArrayRef<Expr> dims, const Mesh& mesh) 
   return local;
 }
 
+std::vector<WindowFactor> windowOf(const Sharding& s, llvm::ArrayRef<Expr> dims, const Mesh& mesh) {
+  std::vector<WindowFactor> window;
+  for (int i = 0; i < static_cast<int>(dims.size()); ++i) {
+    if (s.dims[i].factors.empty()) window.push_back({i, dims[i], {0, dims[i]}});
+    for (const DimSplit& split : s.dims[i].factors) window.push_back({i, split.extent, partOf(split, mesh)});
+  }
+  return window;
+}
+
 std::vector<int64_t> indexSet(const Sharding& s, const std::vector<int64_t>& dims, const Mesh& mesh,
                               const std::vector<int64_t>& coordinates) {
   std::vector<int64_t> flat = {0};

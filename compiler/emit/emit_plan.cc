@@ -51,7 +51,7 @@ StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target) 
   return emitted;
 }
 
-Status emitPlan(mlir::ModuleOp module, const EmitOptions& options) {
+StatusOr<plan::Plan> emitPlan(mlir::ModuleOp module, const EmitOptions& options) {
   SW_RETURN_IF_ERROR(refuseForeignFolder(options.outputFolder));
   SW_ASSIGN_OR_RETURN(EmittedPlan emitted, buildPlan(module, options.target));
   plan::Plan& plan = emitted.plan;
@@ -69,7 +69,8 @@ Status emitPlan(mlir::ModuleOp module, const EmitOptions& options) {
                                     folder.partPath(), options.progress));
   }
   SW_RETURN_IF_ERROR(savePlan(folder.partPath(), plan));
-  return folder.commit();
+  SW_RETURN_IF_ERROR(folder.commit());
+  return std::move(plan);
 }
 
 }  // namespace shardwright

@@ -25,7 +25,7 @@ struct EmittedPlan {
 };
 StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target);
 
-// kUserError if the output folder exists and is no plan.
-Status emitPlan(mlir::ModuleOp module, const EmitOptions& options);
+// Writes the folder and returns its plan. kUserError if the output folder exists and is no plan.
+StatusOr<plan::Plan> emitPlan(mlir::ModuleOp module, const EmitOptions& options);
 
 }  // namespace shardwright

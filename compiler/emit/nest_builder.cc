@@ -80,6 +80,7 @@ class NestBuilder {
     built_.nest.numOuter = built_.outer.size();
     built_.nest.numInner = built_.inner.size();
     built_.nest.numParams = built_.params.size();
+    built_.nest.name = "unnamed";
     SW_RETURN_IF_ERROR(built_.nest.verify());
     return std::move(built_);
   }

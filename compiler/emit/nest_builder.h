@@ -15,7 +15,7 @@ struct BuiltNest {
     Expr offset;
     Exprs strides;
   };
-  LoopNest nest;  // without a name
+  LoopNest nest;  // all are named "unnamed"
   Exprs outer, inner, params;
   std::vector<Window> windows;  // inputs, then outputs
   int numInputs = 0;

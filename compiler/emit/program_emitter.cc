@@ -4,6 +4,7 @@
 #include <set>
 
 #include "compiler/analysis/constant_values.h"
+#include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/emit/constant_bytes.h"
 #include "compiler/emit/step_collectives.h"
@@ -56,21 +57,22 @@ class ProgramEmitter {
   }
 
  private:
+  // Arguments are the inputs, then the outputs (marked dist.output).
   void emitPorts() {
-    auto fill = [&](plan::Port* port, mlir::Type type, mlir::DictionaryAttr attrs, const std::string& name) {
-      port->set_name(portName(attrs, name));
-      port->set_dtype(static_cast<int>(dtypeOf(type)));
-      Exprs dims = dimsOf(type);
+    for (unsigned i = 0; i < function_.getNumArguments(); ++i) {
+      mlir::BlockArgument argument = function_.getArgument(i);
+      mlir::DictionaryAttr attrs = function_.getArgAttrDict(i);
+      bool isOutput = attrs && attrs.contains("dist.output");
+      auto& ports = isOutput ? *tables_.plan().mutable_outputs() : *tables_.plan().mutable_inputs();
+      ports_[argument] = {isOutput, static_cast<uint32_t>(ports.size())};
+      plan::Port* port = ports.Add();
+      port->set_name(portName(attrs, (isOutput ? "output_" : "input_") + std::to_string(ports.size() - 1)));
+      port->set_dtype(static_cast<int>(dtypeOf(argument.getType())));
+      Exprs dims = dimsOf(argument.getType());
       for (Expr dim : dims) port->add_dims(tables_.expr(dim));
       mlir::Attribute sharding = attrs ? attrs.get("dist.sharding") : mlir::Attribute();
       tables_.write(sharding ? shardingOf(sharding) : Sharding::replicated(dims.size()), *port->mutable_sharding());
-    };
-    for (unsigned i = 0; i < function_.getNumArguments(); ++i)
-      fill(tables_.plan().add_inputs(), function_.getArgument(i).getType(), function_.getArgAttrDict(i),
-           "input_" + std::to_string(i));
-    for (unsigned i = 0; i < function_.getNumResults(); ++i)
-      fill(tables_.plan().add_outputs(), function_.getResultTypes()[i], function_.getResultAttrDict(i),
-           "output_" + std::to_string(i));
+    }
   }
 
   void addProgram(const std::string& name, ProgramState& state) {
@@ -87,8 +89,8 @@ class ProgramEmitter {
 
   Status emitOp(mlir::Operation* op) {
     if (mlir::isa<NoneOp, ConstantOp, WeightOp, step::ViewOp>(op)) return Status();
-    if (mlir::isa<mlir::func::ReturnOp>(op)) return emitOutputs(op);
-    if (isOutputWrite(op)) return Status();  // its part of an output is written at the return
+    if (mlir::isa<mlir::func::ReturnOp>(op)) return Status();
+    if (auto write = mlir::dyn_cast<dist::WriteOp>(op)) return emitWrite(write);
     ProgramState& state = constants_.contains(op) ? init_ : main_;
     if (auto copy = mlir::dyn_cast<step::CopyOp>(op)) {
       plan::KernelStep* kernel = addKernel(state, op, "copy");
@@ -140,9 +142,10 @@ class ProgramEmitter {
     Exprs dims = dimsOf(base.getType());
     buffer.set_count(tables_.expr(product(std::vector<Expr>(dims.begin(), dims.end()))));
     if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(base)) {
-      buffer.set_kind(plan::Buffer::INPUT);
-      buffer.set_source(argument.getArgNumber());
-      buffer.set_name(tables_.plan().inputs(argument.getArgNumber()).name());
+      auto [isOutput, port] = ports_[argument];
+      buffer.set_kind(isOutput ? plan::Buffer::OUTPUT : plan::Buffer::INPUT);
+      buffer.set_source(port);
+      buffer.set_name((isOutput ? tables_.plan().outputs(port) : tables_.plan().inputs(port)).name());
       return;
     }
     std::vector<std::string> nodes;
@@ -249,8 +252,9 @@ class ProgramEmitter {
   Status emitKernel(ProgramState& state, step::KernelOp op) {
     plan::KernelStep* kernel = addKernel(state, op, op.getKernel().str());
     for (mlir::Value input : op.getInputs()) *kernel->add_inputs() = view(state, input);
-    for (mlir::Value output : op.getOutputs()) *kernel->add_outputs() = view(state, output);
-    for (mlir::NamedAttribute attr : op.getAttrs())
+    for (auto [i, output] : llvm::enumerate(op.getOutputs()))
+      *kernel->add_outputs() = window(state, output, resultView(op, i));
+    for (mlir::NamedAttribute attr : op.getAttrsAttr())
       SW_RETURN_IF_ERROR(addAttr(attr.getName().str(), attr.getValue(), *kernel));
     if (!op.getPostOps()) return Status();
     for (mlir::Attribute element : *op.getPostOps()) {
@@ -262,6 +266,15 @@ class ProgramEmitter {
         post->add_params(mlir::cast<mlir::FloatAttr>(param).getValueAsDouble());
     }
     return Status();
+  }
+
+  // As the kernel sees it; see step.kernel's attribute result_views.
+  static SymbolicView resultView(step::KernelOp op, unsigned i) {
+    auto views = op->getAttrOfType<mlir::ArrayAttr>("result_views");
+    auto fields = views && i < views.size() ? mlir::dyn_cast<mlir::ArrayAttr>(views[i]) : mlir::ArrayAttr();
+    if (!fields) return viewOf(op.getOutputs()[i]);
+    llvm::ArrayRef<Expr> dims = exprsOf(fields[1]), strides = exprsOf(fields[2]);
+    return {exprsOf(fields[0])[0], Exprs(dims.begin(), dims.end()), Exprs(strides.begin(), strides.end())};
   }
 
   Status addAttr(const std::string& name, mlir::Attribute value, plan::KernelStep& kernel) {
@@ -345,47 +358,16 @@ class ProgramEmitter {
     return Status();
   }
 
-  // --- outputs ------------------------------------------------------------------------------------------------------------
-
-  Status emitOutputs(mlir::Operation* op) {
-    for (auto [i, returned] : llvm::enumerate(op->getOperands())) {
-      mlir::Value value = returned;
-      Exprs dims = dimsOf(function_.getResultTypes()[i]);
-      Sharding sharding = Sharding::replicated(dims.size());
-      if (mlir::Operation* write = returned.getDefiningOp(); write && isOutputWrite(write)) {
-        value = write->getOperand(0);
-        sharding = shardingOf(write->getAttr("sharding"));
-      }
-      SW_RETURN_IF_ERROR(emitOutput(op, i, value, dims, sharding));
-    }
-    return Status();
-  }
-
-  Status emitOutput(mlir::Operation* op, uint32_t index, mlir::Value value, const Exprs& dims,
-                    const Sharding& sharding) {
-    std::optional<SymbolicView> part = shardWindow(sharding, dims, tables_.mesh());
-    if (!part) return internalError("output " + std::to_string(index) + " is split in a way that is no window");
-    plan::Step* step = addStep(main_, op);
-    step->set_name("write:" + tables_.plan().outputs(index).name());
-    // Of the ranks that hold the same part, the first writes it.
-    Expr others = 0;
-    for (const SubAxis& sub : freeAxes(tables_.mesh(), sharding.usedAxes())) others += tables_.mesh().coordinate(sub);
-    if (others != Expr(0)) step->set_guard(tables_.expr(Expr(1) - Expr::min(others, 1)) + 1);
+  Status emitWrite(dist::WriteOp write) {
+    std::optional<SymbolicView> part =
+        shardWindow(write.getSharding().sharding(), dimsOf(write.getGlobal().getType()), tables_.mesh());
+    if (!part) return internalError("an output is split in a way that is no window");
+    plan::Step* step = addStep(main_, write);
+    if (write.getGuard()) step->set_guard(tables_.expr(write.getGuard()->exprs()[0]) + 1);
     plan::KernelStep* kernel = step->mutable_kernel();
     kernel->set_kernel("copy");
-    *kernel->add_inputs() = view(main_, value);
-    uint32_t buffer = main_.program.buffers_size();
-    plan::Buffer* output = main_.program.add_buffers();
-    output->set_name(tables_.plan().outputs(index).name());
-    output->set_kind(plan::Buffer::OUTPUT);
-    output->set_dtype(tables_.plan().outputs(index).dtype());
-    output->set_count(tables_.expr(product(std::vector<Expr>(dims.begin(), dims.end()))));
-    output->set_source(index);
-    output->set_first_step(main_.program.steps_size() - 1);
-    output->set_last_step(main_.program.steps_size() - 1);
-    plan::View* to = kernel->add_outputs();
-    to->set_buffer(buffer);
-    fillWindow(*to, *part, dtypeOf(value.getType()));
+    *kernel->add_inputs() = view(main_, write.getLocal());
+    *kernel->add_outputs() = window(main_, write.getGlobal(), *part);
     return Status();
   }
 
@@ -395,6 +377,11 @@ class ProgramEmitter {
   ConstantValues constants_;
   Facts facts_;
   ProgramState main_, init_;
+  struct PortIndex {
+    bool isOutput = false;
+    uint32_t index = 0;
+  };
+  llvm::DenseMap<mlir::Value, PortIndex> ports_;
   llvm::DenseMap<mlir::Value, uint32_t> constantIndex_;
   std::map<std::string, int> constantNames_;
   std::map<std::string, std::string> nestNames_;

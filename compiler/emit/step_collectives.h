@@ -1,4 +1,4 @@
-// Owns the reading of the dist ops that are steps: collectives, and the writes of outputs.
+// Owns the reading of the dist dialect's collectives as steps of a plan.
 #pragma once
 
 #include <optional>
@@ -21,8 +21,5 @@ struct StepCollective {
 
 // Nothing if the op is no collective.
 std::optional<StepCollective> collectiveOf(mlir::Operation* op);
-
-// dist.write: this rank's part of a result of the function.
-bool isOutputWrite(mlir::Operation* op);
 
 }  // namespace shardwright

@@ -1,6 +1,9 @@
+#include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/emit/step_dialect.h"
 #include "compiler/emit/value_view.h"
+#include "compiler/onnx/onnx_dialect.h"
+#include "compiler/ops/reshape_factors.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/passes.h"
@@ -51,7 +54,10 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
 
   mlir::LogicalResult select(mlir::Operation* op) {
     if (op->getNumResults() > 0 && op->use_empty() && mlir::isMemoryEffectFree(op)) return op->erase(), mlir::success();
-    if (op->getName().getStringRef() == "onnx.ShapeValue") return fillShapeValue(op);
+    if (mlir::isa<ShapeValueOp>(op)) return fillShapeValue(op);
+    if (auto read = mlir::dyn_cast<dist::ReadOp>(op)) return selectRead(read);
+    if (auto slice = mlir::dyn_cast<dist::SliceOp>(op)) return selectSlice(slice);
+    if (auto view = mlir::dyn_cast<dist::ViewOp>(op)) return selectReshape(view);
     const Row* row = rowOf(op);
     if (!row) return mlir::success();
     if (const auto* body = std::get_if<ViewBody>(&row->lowering)) return selectView(op, *body);
@@ -69,6 +75,41 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
     op->replaceAllUsesWith(filled);
     op->erase();
     return mlir::success();
+  }
+
+  static mlir::LogicalResult replaceByView(mlir::Operation* op, mlir::Value operand, const SymbolicView& view) {
+    mlir::OpBuilder builder(op);
+    op->getResult(0).replaceAllUsesWith(createView(builder, op->getLoc(), operand, view));
+    op->erase();
+    return mlir::success();
+  }
+
+  mlir::LogicalResult selectRead(dist::ReadOp read) {
+    Sharding sharding = read.getSharding().sharding();
+    auto window =
+        shardWindow(sharding, dimsOf(read.getGlobal().getType()), meshOf(read->getParentOfType<mlir::ModuleOp>()));
+    if (!window) return read.emitError("internal error: an input is split in a way that is no window");
+    return replaceByView(read, read.getGlobal(), *window);
+  }
+
+  mlir::LogicalResult selectSlice(dist::SliceOp slice) {
+    SymbolicView view = viewOf(slice.getInput());
+    view.offset += slice.getBegin().exprs()[0] * view.strides[slice.getDim()];
+    view.dims = dimsOf(slice.getResult().getType());
+    return replaceByView(slice, slice.getInput(), view);
+  }
+
+  mlir::LogicalResult selectReshape(dist::ViewOp op) {
+    Exprs dims = dimsOf(op.getResult().getType());
+    mlir::Value input = op.getInput();
+    std::optional<SymbolicView> view = reshapeView(viewOf(input), dims, facts_);
+    if (!view) {
+      mlir::OpBuilder builder(op);
+      input = builder.create<step::CopyOp>(op.getLoc(), input.getType(), input);
+      view = reshapeView(viewOf(input), dims, facts_);
+    }
+    if (!view) return op.emitError("internal error: dist.view is no view even of a dense operand");
+    return replaceByView(op, input, *view);
   }
 
   mlir::LogicalResult selectView(mlir::Operation* op, const ViewBody& body) {
@@ -123,10 +164,24 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
     return mlir::success();
   }
 
+  // How the kernel sees its results, where that is not as they are: per result [offset, dims, strides] or unit.
+  static void setResultViews(mlir::OpBuilder& builder, mlir::Operation* step, const KernelCall& call) {
+    llvm::SmallVector<mlir::Attribute> views;
+    for (auto [i, transform] : llvm::enumerate(call.resultViews)) {
+      if (!transform || i >= step->getNumResults()) {
+        views.push_back(builder.getUnitAttr());
+        continue;
+      }
+      SymbolicView view = transform(viewOf(step->getResult(i)));
+      mlir::MLIRContext* context = builder.getContext();
+      views.push_back(builder.getArrayAttr(
+          {exprsAttr(context, {view.offset}), exprsAttr(context, view.dims), exprsAttr(context, view.strides)}));
+    }
+    if (!views.empty()) step->setAttr("result_views", builder.getArrayAttr(views));
+  }
+
   static mlir::Value absent(mlir::OpBuilder& builder, mlir::Location loc) {
-    mlir::OperationState state(loc, "onnx.None");
-    state.addTypes(builder.getNoneType());
-    return builder.create(state)->getResult(0);
+    return builder.create<NoneOp>(loc)->getResult(0);
   }
 
   Facts facts_;

@@ -7,8 +7,8 @@
 namespace shardwright {
 
 const char* collectiveKindName(int kind) {
-  static const char* const kNames[kNumCollectiveKinds] = {"allReduce", "allGather", "reduceScatter",
-                                                          "allToAll",  "broadcast", "permute"};
+  static const char* const kNames[kNumCollectiveKinds] = {"all-reduce", "all-gather", "reduce-scatter",
+                                                          "all-to-all", "broadcast",  "permute"};
   return kNames[kind];
 }
 
@@ -48,7 +48,6 @@ Status Executor::loadParts() {
     std::vector<int64_t> values(static_cast<size_t>(plan.symbols_size()), ExprTable::kUnknown);
     SW_RETURN_IF_ERROR(runEntry(init, values, nullptr, nullptr));
     prepared_.clear();
-    parts_.stats.collectiveBytes = {};
   }
   SW_RETURN_IF_ERROR(parts_.constants->loadAndPack(parts_.pool));
   parts_.stats.weightBytes = parts_.constants->shardBytes();
@@ -71,6 +70,8 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
   memory.scratch = &scratch_;
   memory.inputs = inputs;
   memory.outputs = outputs;
+  parts_.stats.collectiveBytes = {};
+  lastSymbols_ = &prepared->sizes.symbols;
   for (const auto& frame : prepared->frames) SW_RETURN_IF_ERROR(frame->run(memory));
   parts_.stats.scratchBytes = std::max(parts_.stats.scratchBytes, scratch_.sizeBytes());
   return Status();

@@ -30,6 +30,8 @@ class Executor {
   Status run(int entry, const std::vector<int64_t>& symbolValues, const void* const* inputs, void* const* outputs);
 
   const RankStats& stats() const { return parts_.stats; }
+  // Of the last run, with what it bound; by ExprTable's slots.
+  const ExprTable::Symbols& lastSymbols() const { return *lastSymbols_; }
 
  private:
   struct Prepared {
@@ -56,6 +58,7 @@ class Executor {
   RankParts parts_;
   std::vector<std::unique_ptr<Prepared>> prepared_;
   uint64_t uses_ = 0;
+  const ExprTable::Symbols* lastSymbols_ = nullptr;
   PageMemory arena_, scratch_;
 };
 

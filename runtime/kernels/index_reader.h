@@ -24,4 +24,7 @@ inline int64_t loadIndex(DType type, const void* data, int64_t at) {
   return type == DType::kInt64 ? static_cast<const int64_t*>(data)[at] : static_cast<const int32_t*>(data)[at];
 }
 
+// Fails unless inputs[0] and outputs[0] have one type of at least a byte, and inputs[1] holds indices.
+Status checkIndexedTypes(const KernelSpec& spec);
+
 }  // namespace shardwright

@@ -5,13 +5,23 @@
 #include "runtime/kernels/kernel.h"
 
 // X(name as steps write it, Name in makeNameCpu)
-#define SHARDWRIGHT_KERNELS(X) \
-  X("copy", Copy)              \
-  X("fill_values", FillValues) \
-  X("gather", Gather)          \
-  X("loop", Loop)              \
-  X("matmul", Matmul)          \
-  X("range", Range)
+#define SHARDWRIGHT_KERNELS(X)           \
+  X("arg_reduce", ArgReduce)             \
+  X("conv", Conv)                        \
+  X("copy", Copy)                        \
+  X("cumsum", Cumsum)                    \
+  X("fill_values", FillValues)           \
+  X("gather", Gather)                    \
+  X("gather_elements", GatherElements)   \
+  X("gather_nd", GatherNd)               \
+  X("loop", Loop)                        \
+  X("matmul", Matmul)                    \
+  X("pad", Pad)                          \
+  X("pool", Pool)                        \
+  X("range", Range)                      \
+  X("scatter_elements", ScatterElements) \
+  X("scatter_nd", ScatterNd)             \
+  X("topk", Topk)
 
 namespace shardwright {
 

@@ -132,11 +132,11 @@ StatusOr<PostOps> PostOps::parse(const KernelSpec& spec, int firstOperand) {
   return result;
 }
 
-void applyPostOps(const std::vector<PostOps::Op>& ops, const PostOpRow* rows, float* row, int64_t n) {
+void applyPostOps(const PostOps::Op* ops, size_t numOps, const PostOpRow* rows, float* row, int64_t n) {
   float buffer[kChunk];
   for (int64_t c = 0; c < n; c += kChunk) {
     int64_t width = std::min(kChunk, n - c);
-    for (size_t k = 0; k < ops.size(); ++k) {
+    for (size_t k = 0; k < numOps; ++k) {
       const PostOps::Op& op = ops[k];
       if (op.operand < 0) {
         unaryChunk(op.kind, op.first, op.second, row + c, width);

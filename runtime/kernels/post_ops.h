@@ -55,7 +55,7 @@ struct PostOpRow {
 };
 
 // Applies the ops to row[0 .. n); rows[k] belongs to ops[k] and is ignored for unary kinds.
-void applyPostOps(const std::vector<PostOps::Op>& ops, const PostOpRow* rows, float* row, int64_t n);
+void applyPostOps(const PostOps::Op* ops, size_t numOps, const PostOpRow* rows, float* row, int64_t n);
 
 // The strides with which an operand of numpy's broadcasting (fewer dims, or dims of size 1) follows `result`; nothing if
 // it does not fit.

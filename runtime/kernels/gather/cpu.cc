@@ -1,55 +1,14 @@
 #include <algorithm>
-#include <cstring>
 
 #include "runtime/kernels/attr_reader.h"
-#include "runtime/kernels/copy/strided_copy.h"
 #include "runtime/kernels/gather/kernel.h"
 #include "runtime/kernels/index_reader.h"
+#include "runtime/kernels/row_copy.h"
 
 namespace shardwright {
 namespace {
 
 constexpr int64_t kSmallBytes = 32 << 10;  // below it, waking other threads costs more than it saves
-alignas(16) constexpr char kZero[16] = {};
-
-// One row is what one index selects: the dims behind the axis.
-struct Row {
-  StridedCopy copy, clear;
-  int64_t bytes = 0;
-  bool contiguous = false;
-
-  Row() = default;
-  Row(const TensorRef& from, const TensorRef& to) : copy(from, to) {
-    TensorRef zero = from;
-    std::fill_n(zero.strides, zero.rank, 0);
-    clear = StridedCopy(zero, to);
-    bytes = byteSize(from.dtype, from.count());
-    contiguous = isDense(from) && isDense(to);
-  }
-  // Writes part t of n; a null `from` stands for zeros.
-  void write(const char* from, char* to, int t, int n) const {
-    if (contiguous && n == 1) {
-      if (from != nullptr) {
-        std::memcpy(to, from, bytes);
-      } else {
-        std::memset(to, 0, bytes);
-      }
-    } else if (from != nullptr) {
-      copy.run(from, to, t, n);
-    } else {
-      clear.run(kZero, to, t, n);
-    }
-  }
-};
-
-TensorRef dimsFrom(const TensorRef& tensor, int first) {
-  TensorRef rest;
-  rest.dtype = tensor.dtype;
-  rest.rank = tensor.rank - first;
-  std::copy_n(tensor.dims + first, rest.rank, rest.dims);
-  std::copy_n(tensor.strides + first, rest.rank, rest.strides);
-  return rest;
-}
 
 class PreparedGather : public PreparedKernel {
  public:
@@ -57,15 +16,15 @@ class PreparedGather : public PreparedKernel {
       : reader_(reader),
         axis_(axis),
         elementBytes_(bitWidth(data.dtype) / 8),
-        row_(dimsFrom(data, axis + 1), dimsFrom(to, axis + indices.rank)),
+        row_(trailingDims(data, axis + 1), trailingDims(to, axis + indices.rank)),
         numIndices_(indices.count()) {
     rows_ = numIndices_;
     for (int i = 0; i < axis; ++i) rows_ *= data.dims[i];
-    if (row_.bytes == 0) rows_ = 0;
+    if (row_.bytes() == 0) rows_ = 0;
   }
 
   void run(const TensorRef* inputs, const TensorRef* outputs, void*, ThreadPool& pool) override {
-    if (rows_ * row_.bytes <= kSmallBytes) return writeRows(inputs, outputs[0], {0, rows_}, 0, 1);
+    if (rows_ * row_.bytes() <= kSmallBytes) return writeRows(inputs, outputs[0], {0, rows_}, 0, 1);
     auto part = [&](int t, int n) {
       // Few rows are cut themselves.
       if (rows_ < 4 * n) return writeRows(inputs, outputs[0], {0, rows_}, t, n);
@@ -96,7 +55,7 @@ class PreparedGather : public PreparedKernel {
   IndexReader reader_;
   int axis_;
   int64_t elementBytes_;
-  Row row_;
+  RowCopy row_;
   int64_t numIndices_, rows_;
 };
 
@@ -139,12 +98,7 @@ StatusOr<std::unique_ptr<Kernel>> makeGatherCpu(const KernelSpec& spec) {
   AttrReader attrs(spec);
   attrs.allowOnly({"axis", "extent", "offset"});
   SW_RETURN_IF_ERROR(attrs.status());
-  if (bitWidth(spec.inputs[0]) < 8 || spec.inputs[0] != spec.outputs[0] || !isIndexType(spec.inputs[1])) {
-    return stepError(spec, "gathers " + std::string(dtypeName(spec.inputs[0])) + " by " +
-                               std::string(dtypeName(spec.inputs[1])) + " to " +
-                               std::string(dtypeName(spec.outputs[0])) +
-                               "; data and output must have one type of at least a byte, indices int32 or int64");
-  }
+  SW_RETURN_IF_ERROR(checkIndexedTypes(spec));
   return std::unique_ptr<Kernel>(new Gather(spec));
 }
 

@@ -200,7 +200,7 @@ void FloatMatmul::finish(const MatmulTile& area, int64_t batch, float* tile, int
                s.column};
   }
   for (int64_t r = 0; r < area.rows; ++r) {
-    applyPostOps(ops_, rows, tile + r * stride, area.columns);
+    applyPostOps(ops_.data(), ops_.size(), rows, tile + r * stride, area.columns);
     for (size_t k = 0; k < ops_.size(); ++k) rows[k].first += p_.postOps[k].row;
     if (!direct_) {
       storeFloats(resultType_, result.data, cFirst + r * p_.c.row, p_.c.column, area.columns, tile + r * stride);

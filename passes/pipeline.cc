@@ -1,0 +1,58 @@
+#include "passes/pipeline.h"
+
+#include <filesystem>
+
+#include "compiler/dist/dist_dialect.h"
+#include "compiler/emit/step_dialect.h"
+#include "compiler/ops/row_op.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/diagnostics.h"
+#include "passes/passes.h"
+
+namespace shardwright {
+
+void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
+  (void)options;
+  // import
+  manager.addPass(createInferShapesPass());
+  manager.addPass(mlir::createCSEPass());
+  // partition
+  manager.addPass(createPartitionPass());
+  manager.addPass(mlir::createCSEPass());
+  // lower
+  manager.addNestedPass<mlir::func::FuncOp>(createExpandOpsPass());
+  manager.addPass(mlir::createCSEPass());
+  manager.addNestedPass<mlir::func::FuncOp>(createFuseLoopsPass());
+  manager.addNestedPass<mlir::func::FuncOp>(createSelectStepsPass());
+}
+
+StatusOr<plan::Plan> compile(const CompileOptions& options) {
+  SW_ASSIGN_OR_RETURN(CpuTarget target, CpuTarget::resolve(options.target));
+  SW_ASSIGN_OR_RETURN(ModelFile model, readModelFile(options.modelPath));
+  mlir::DialectRegistry registry;
+  registerDistDialect(registry);
+  registerOnnxDialect(registry);
+  registerStepDialect(registry);
+  registry.insert<mlir::func::FuncDialect>();
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  ErrorCollector errors(&context, model.name);
+  SW_ASSIGN_OR_RETURN(mlir::OwningOpRef<mlir::ModuleOp> module, importModel(&context, model, options.import));
+  mlir::PassManager manager(&context);
+  addPasses(manager, options);
+  if (!options.dumpFolder.empty()) SW_RETURN_IF_ERROR(dumpAfterEach(manager, options.dumpFolder));
+  if (mlir::failed(manager.run(*module))) return errors.status();
+  EmitOptions emit;
+  emit.modelFolder = model.folder;
+  emit.outputFolder = options.outputFolder;
+  emit.target = std::move(target);
+  emit.writeWeights = options.writeWeights;
+  if (options.verbose) emit.progress = printProgress;
+  if (!options.dryRun) return emitPlan(*module, emit);
+  SW_ASSIGN_OR_RETURN(EmittedPlan emitted, buildPlan(*module, emit.target));
+  return std::move(emitted.plan);
+}
+
+}  // namespace shardwright

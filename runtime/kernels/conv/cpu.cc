@@ -1,0 +1,144 @@
+#include <algorithm>
+
+#include "runtime/kernels/attr_reader.h"
+#include "runtime/kernels/conv/float_conv.h"
+#include "runtime/kernels/conv/kernel.h"
+#include "runtime/kernels/float_rows.h"
+
+namespace shardwright {
+namespace {
+
+constexpr int64_t kTypicalSpatial = 28;  // what a layout of w is chosen for where nothing is assumed
+
+class Conv : public Kernel {
+ public:
+  Conv(const KernelSpec& spec, PostOps postOps) : spec_(spec), postOps_(std::move(postOps)) {}
+
+  int64_t packedBytes(int input, const TensorRef& constant) override;
+  Status pack(int input, const TensorRef& constant, void* packed, ThreadPool& pool) override;
+  StatusOr<std::unique_ptr<PreparedKernel>> prepare(const std::vector<TensorRef>& inputs,
+                                                    const std::vector<TensorRef>& outputs, const Attrs& sizeAttrs,
+                                                    int numThreads) override;
+
+ private:
+  int64_t group() const { return AttrReader(spec_).integer("group", 1); }
+  bool isPointwise(const TensorRef& w) const {
+    return group() == 1 && std::all_of(w.dims + 2, w.dims + w.rank, [](int64_t k) { return k == 1; });
+  }
+  dnnl_memory_desc_t chooseLayout(const TensorRef& w) const;
+
+  KernelSpec spec_;
+  PostOps postOps_;
+  std::optional<PackedLayout> product_;       // how a 1 × 1 kernel is packed
+  std::optional<dnnl_memory_desc_t> window_;  // how any other is
+};
+
+// What oneDNN chooses for the assumed sizes, with windows as attributes say where they are no expressions.
+dnnl_memory_desc_t Conv::chooseLayout(const TensorRef& w) const {
+  AttrReader attrs(spec_);
+  size_t spatial = w.rank - 2;
+  std::vector<int64_t> ones(spatial, 1), zeros(2 * spatial, 0);
+  std::vector<int64_t> strides = attrs.integers("strides", ones), dilations = attrs.integers("dilations", ones),
+                       pads = attrs.integers("pads", zeros),
+                       sizes = attrs.integers("assumed_spatial", std::vector<int64_t>(spatial, kTypicalSpatial));
+  ConvShape shape{w.dims[1] * group(), w.dims[0], group(), {}};
+  dnnl_memory_desc_t plain = plainWeights(shape);
+  if (strides.size() != spatial || dilations.size() != spatial || pads.size() != 2 * spatial ||
+      sizes.size() != spatial) {
+    return plain;
+  }
+  for (size_t i = 0; i < spatial; ++i) {
+    WindowDim dim{sizes[i], 0, w.dims[i + 2], strides[i], dilations[i], pads[i], pads[i + spatial]};
+    dim.input = std::max(dim.input, dim.extent());
+    dim.output = (dim.input + dim.padBegin + dim.padEnd - dim.extent()) / dim.stride + 1;
+    dim.padEnd = windowPart(dim, 0, dim.output).padEnd;
+    shape.spatial.push_back(dim);
+  }
+  auto conv = CompiledConv::compile(shape, nullptr, true, {});
+  return conv.ok() && !conv->slow ? conv->weights : plainWeights(shape);
+}
+
+int64_t Conv::packedBytes(int input, const TensorRef& constant) {
+  if (input != 1 || constant.rank < 3 || constant.rank > 2 + kMaxSpatial || constant.count() == 0) return 0;
+  if (isPointwise(constant)) {
+    auto layout = PackedLayout::choose(constant.dims[1], constant.dims[0]);
+    if (!layout.ok() || !layout->blocked()) return 0;
+    product_ = *layout;
+    return layout->elements() * static_cast<int64_t>(sizeof(float));
+  }
+  window_ = chooseLayout(constant);
+  return static_cast<int64_t>(dnnl_memory_desc_get_size(&*window_));
+}
+
+Status Conv::pack(int input, const TensorRef& constant, void* packed, ThreadPool& pool) {
+  if (input != 1 || (!product_ && !window_)) {
+    return internalError("step " + spec_.step + ": packs an operand that is used as it is");
+  }
+  std::vector<float> dense;
+  const float* from = constant.as<const float>();
+  if (constant.dtype != DType::kFloat32 || !isDense(constant)) {
+    dense.resize(constant.count());
+    auto part = [&](int t, int n) { loadWindow(constant, dense.data(), t, n); };
+    pool.run(part);
+    from = dense.data();
+  }
+  if (product_) return product_->pack(from, 1, constant.dims[1], static_cast<float*>(packed));
+  ConvShape shape{constant.dims[1] * group(), constant.dims[0], group(), {}};
+  for (int i = 2; i < constant.rank; ++i) shape.spatial.push_back({0, 0, constant.dims[i]});
+  SW_ASSIGN_OR_RETURN(WeightsReorder reorder, WeightsReorder::make(plainWeights(shape), *window_));
+  reorder.run(from, packed);
+  return Status();
+}
+
+StatusOr<std::unique_ptr<PreparedKernel>> Conv::prepare(const std::vector<TensorRef>& inputs,
+                                                        const std::vector<TensorRef>& outputs, const Attrs& sizeAttrs,
+                                                        int numThreads) {
+  const TensorRef &x = inputs[0], &w = inputs[1], &y = outputs[0];
+  AttrReader attrs(spec_, &sizeAttrs);
+  bool fits = w.rank >= 3 && w.rank == x.rank && w.rank == y.rank && group() > 0 && x.dims[0] == y.dims[0] &&
+              x.dims[1] == w.dims[1] * group() && y.dims[1] == w.dims[0] && w.dims[0] % group() == 0;
+  if (fits && inputs.size() > 2 && !inputs[2].absent()) {
+    fits = inputs[2].rank == 1 && inputs[2].dims[0] == w.dims[0] && (inputs[2].strides[0] == 1 || w.dims[0] == 1);
+  }
+  if (!fits) {
+    return stepError(spec_, "convolves " + describe(x) + " with " + describe(w) + " in " + std::to_string(group()) +
+                                " groups to " + describe(y) +
+                                "; they must be [n, c, spatial…], [m, c / group, kernel…] and [n, m, spatial…], with a "
+                                "bias of m contiguous elements, or none");
+  }
+  ConvShape shape{x.dims[1], w.dims[0], group(), {}};
+  SW_ASSIGN_OR_RETURN(shape.spatial,
+                      readWindow(spec_, attrs, std::vector<int64_t>(w.dims + 2, w.dims + w.rank), x, y, true));
+  bool emptySum = x.dims[1] == 0;
+  if (emptySum) return stepError(spec_, "convolves " + describe(x) + "; it must have at least one channel");
+  if (isPointwise(w) && (product_ || !window_)) {
+    return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), product_ ? &*product_ : nullptr,
+                                numThreads);
+  }
+  if (!window_ && (w.dtype != DType::kFloat32 || !isDense(w))) {
+    return stepError(spec_, "has the kernel " + describe(w) + "; one that is no constant must be dense float32");
+  }
+  return prepareWindowConv(spec_, std::move(shape), inputs, y, postOps_.ops(), window_ ? &*window_ : nullptr,
+                           numThreads);
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Kernel>> makeConvCpu(const KernelSpec& spec) {
+  SW_RETURN_IF_ERROR(checkArity(spec, 2, 3 + kMaxPostOps, 1));
+  AttrReader attrs(spec);
+  attrs.allowOnly({"strides", "dilations", "pads", "group", "assumed_spatial"});
+  attrs.integer("group", 1);
+  attrs.integers("assumed_spatial", std::vector<int64_t>());
+  SW_RETURN_IF_ERROR(attrs.status());
+  SW_ASSIGN_OR_RETURN(PostOps postOps, PostOps::parse(spec, 3));
+  for (size_t i = 0; i < std::min<size_t>(spec.inputs.size(), 3); ++i) {
+    if (i == 2 && spec.inputs[i] == DType::kUndefined) continue;
+    if (isComputedInFloat(spec.inputs[i]) && isComputedInFloat(spec.outputs[0])) continue;
+    return stepError(spec, "convolves " + std::string(dtypeName(spec.inputs[i])) + " to " +
+                               std::string(dtypeName(spec.outputs[0])) + "; allowed are float32, float16 and bfloat16");
+  }
+  return std::unique_ptr<Kernel>(new Conv(spec, std::move(postOps)));
+}
+
+}  // namespace shardwright

@@ -1,0 +1,196 @@
+#include "runtime/plan/report.h"
+
+#include <algorithm>
+#include <set>
+
+#include "runtime/base/dtype.h"
+#include "runtime/plan/expr_table.h"
+#include "runtime/plan/mesh_ranks.h"
+#include "runtime/plan/packer.h"
+#include "runtime/plan/step_views.h"
+
+namespace shardwright {
+namespace {
+
+class Reporter {
+ public:
+  Reporter(const plan::Plan& plan, ExprTable table) : plan_(plan), table_(std::move(table)) {}
+
+  StatusOr<PlanReport> run(const std::string& entryName) {
+    report_.producer = plan_.producer();
+    report_.model = plan_.model();
+    report_.target = plan_.target().kind() + (plan_.target().cpu().empty() ? "" : ":" + plan_.target().cpu());
+    for (const plan::Mesh::Axis& axis : plan_.mesh().axes()) report_.mesh.emplace_back(axis.name(), axis.size());
+    for (const plan::Symbol& s : plan_.symbols())
+      if (!s.run_time()) report_.assumed.emplace_back(s.name(), s.assumed());
+    for (const plan::Port& p : plan_.inputs()) report_.inputs.push_back(port(p));
+    for (const plan::Port& p : plan_.outputs()) report_.outputs.push_back(port(p));
+    SW_RETURN_IF_ERROR(chooseEntry(entryName));
+    for (int rank = 0; rank < numRanks(plan_.mesh()); ++rank) SW_RETURN_IF_ERROR(addRank(rank));
+    for (int stage = 0; stage < numStages(plan_.mesh()); ++stage) SW_RETURN_IF_ERROR(addStage(stage));
+    for (const plan::Expected& e : plan_.expected())
+      report_.predictedSeconds = std::max(report_.predictedSeconds, e.seconds());
+    return std::move(report_);
+  }
+
+ private:
+  Status chooseEntry(const std::string& name) {
+    for (const plan::Entry& e : plan_.entries()) {
+      report_.entries.push_back(e.name());
+      bool wanted = name.empty() ? e.name() != "init" : e.name() == name;
+      if (wanted && !entry_) entry_ = &e;
+    }
+    if (!entry_) {
+      std::string known;
+      for (const std::string& e : report_.entries) known += (known.empty() ? "" : ", ") + e;
+      return userError("found no entry '" + name + "'; the plan has " + known);
+    }
+    report_.entry = entry_->name();
+    return Status();
+  }
+
+  std::vector<std::string> axesOf(const google::protobuf::RepeatedPtrField<plan::SubAxis>& axes) const {
+    std::vector<std::string> names;
+    for (const plan::SubAxis& a : axes) names.push_back(subAxisText(plan_.mesh(), a));
+    return names;
+  }
+
+  PortReport port(const plan::Port& p) const {
+    PortReport result{p.name(), std::string(dtypeName(static_cast<DType>(p.dtype()))), {}, {}};
+    for (int i = 0; i < p.dims_size(); ++i) {
+      result.shape.push_back(plan_.exprs(static_cast<int>(p.dims(i))));
+      std::vector<std::string>& axes = result.sharding.emplace_back();
+      if (i >= p.sharding().dims_size()) continue;
+      for (const plan::DimSplit& split : p.sharding().dims(i).factors())
+        for (std::string& axis : axesOf(split.axes())) axes.push_back(std::move(axis));
+    }
+    return result;
+  }
+
+  Status evaluate(int rank) {
+    ExprTable::Symbols symbols = table_.noSymbols();
+    table_.bindAssumed(symbols);
+    table_.bindCoordinates(rank, symbols);
+    return table_.evaluate(symbols, values_);
+  }
+
+  // The programs that a stage runs in an entry, with those that they call.
+  std::vector<uint32_t> programsOf(const plan::Entry& entry, int stage) const {
+    std::vector<uint32_t> found;
+    for (uint32_t chunk : entry.stages(stage).chunks()) addWithCalled(chunk, found);
+    return found;
+  }
+  void addWithCalled(uint32_t program, std::vector<uint32_t>& found) const {
+    if (std::find(found.begin(), found.end(), program) != found.end()) return;
+    found.push_back(program);
+    for (const plan::Step& s : plan_.programs(static_cast<int>(program)).steps())
+      for (uint32_t called : s.call().programs()) addWithCalled(called, found);
+  }
+
+  Status addRank(int rank) {
+    SW_RETURN_IF_ERROR(evaluate(rank));
+    RankReport r;
+    r.rank = rank;
+    r.stage = stageOf(plan_.mesh(), rank);
+    std::vector<int64_t> at = coordinatesOf(plan_.mesh(), rank);
+    for (int i = 0; i < plan_.mesh().axes_size(); ++i)
+      r.coordinates[plan_.mesh().axes(i).name()] = at[static_cast<size_t>(i)];
+    std::set<uint32_t> constants, states;
+    for (const plan::Entry& e : plan_.entries()) {
+      if (e.name() == "init") continue;
+      for (uint32_t p : programsOf(e, r.stage))
+        for (const plan::Buffer& b : plan_.programs(static_cast<int>(p)).buffers()) {
+          if (b.kind() == plan::Buffer::CONSTANT && constants.insert(b.source()).second) r.weightBytes += bytesOf(b);
+          if (b.kind() == plan::Buffer::STATE && states.insert(b.source()).second) r.stateBytes += bytesOf(b);
+        }
+    }
+    for (uint32_t chunk : entry_->stages(r.stage).chunks()) {
+      Memory memory = memoryOf(chunk);
+      r.peakBytes = std::max(r.peakBytes, memory.peak);
+      r.lowerBoundBytes = std::max(r.lowerBoundBytes, memory.lowerBound);
+    }
+    report_.ranks.push_back(std::move(r));
+    return Status();
+  }
+
+  int64_t bytesOf(const plan::Buffer& b) const {
+    return byteSize(static_cast<DType>(b.dtype()), std::max<int64_t>(values_[b.count()], 0));
+  }
+
+  struct Memory {
+    int64_t peak = 0, lowerBound = 0;
+  };
+  // A program's own temporaries, and those of the largest sub-program that it calls.
+  Memory memoryOf(uint32_t program) const {
+    const plan::Program& p = plan_.programs(static_cast<int>(program));
+    Packing packing = packBuffers(temporaryItems(p, values_).items);
+    Memory called;
+    for (const plan::Step& s : p.steps())
+      for (uint32_t c : s.call().programs()) {
+        Memory memory = memoryOf(c);
+        called.peak = std::max(called.peak, memory.peak);
+        called.lowerBound = std::max(called.lowerBound, memory.lowerBound);
+      }
+    return {packing.peakBytes + called.peak, packing.lowerBoundBytes + called.lowerBound};
+  }
+
+  Status addStage(int stage) {
+    int first = 0;
+    while (stageOf(plan_.mesh(), first) != stage) ++first;
+    SW_RETURN_IF_ERROR(evaluate(first));
+    StageReport result;
+    result.stage = stage;
+    int64_t runs = std::max<int64_t>(entry_->microbatches(), 1);
+    for (uint32_t program : programsOf(*entry_, stage)) {
+      const plan::Program& p = plan_.programs(static_cast<int>(program));
+      result.programs.push_back(p.name());
+      for (const plan::Step& s : p.steps()) {
+        StepReport reported = step(s);
+        if (s.has_collective()) {
+          CollectiveTotal& total = result.collectives[reported.op];
+          total.count += runs;
+          total.bytes += runs * reported.bytes;
+        }
+        result.steps.push_back(std::move(reported));
+      }
+    }
+    report_.stages.push_back(std::move(result));
+    return Status();
+  }
+
+  int64_t bytesOf(const plan::View& v) const {
+    int64_t count = 1;
+    for (uint32_t dim : v.dims()) count *= std::max<int64_t>(values_[dim], 0);
+    return byteSize(static_cast<DType>(v.dtype()), count);
+  }
+
+  StepReport step(const plan::Step& s) const {
+    StepReport result{stepKindName(s), s.name(), {s.nodes().begin(), s.nodes().end()}, "", {}, 0};
+    if (s.has_kernel()) result.op = s.kernel().kernel();
+    if (s.has_transfer()) {
+      result.op = s.transfer().send() ? "send" : "receive";
+      result.bytes = bytesOf(s.transfer().view());
+    }
+    if (s.has_collective()) {
+      result.op = collectiveKindName(s.collective().kind());
+      result.axes = axesOf(plan_.groups(static_cast<int>(s.collective().group())).axes());
+      result.bytes = std::max(bytesOf(s.collective().input()), bytesOf(s.collective().output()));
+    }
+    return result;
+  }
+
+  const plan::Plan& plan_;
+  ExprTable table_;
+  const plan::Entry* entry_ = nullptr;
+  std::vector<int64_t> values_;
+  PlanReport report_;
+};
+
+}  // namespace
+
+StatusOr<PlanReport> reportPlan(const plan::Plan& plan, const std::string& entry) {
+  SW_ASSIGN_OR_RETURN(ExprTable table, ExprTable::make(plan));
+  return Reporter(plan, std::move(table)).run(entry);
+}
+
+}  // namespace shardwright

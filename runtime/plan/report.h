@@ -1,0 +1,71 @@
+// Owns what is said about a plan: mesh, ports, what each rank holds, which collectives a run makes. It computes the numbers
+// from the plan at the symbols' assumed sizes; shardview prints them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/base/status.h"
+#include "runtime/plan/plan.pb.h"
+
+namespace shardwright {
+
+struct PortReport {
+  std::string name, dtype;
+  std::vector<std::string> shape;                  // expressions
+  std::vector<std::vector<std::string>> sharding;  // per dim the axes, major first
+};
+
+struct RankReport {
+  int rank = 0, stage = 0;
+  std::map<std::string, int64_t> coordinates;
+  int64_t weightBytes = 0;      // of the constants that the stage's programs use in a run
+  int64_t stateBytes = 0;       // at capacity
+  int64_t peakBytes = 0;        // of temporaries, as packed
+  int64_t lowerBoundBytes = 0;  // of temporaries: no packing needs less
+};
+
+struct StepReport {
+  std::string kind, name;
+  std::vector<std::string> nodes;
+  std::string op;                 // of a collective: its kind; of a kernel: its name; of a transfer: "send", "receive"
+  std::vector<std::string> axes;  // of a collective
+  int64_t bytes = 0;              // of a collective or transfer
+};
+
+struct CollectiveTotal {
+  int64_t count = 0, bytes = 0;
+};
+
+struct StageReport {
+  int stage = 0;
+  std::vector<std::string> programs;
+  std::map<std::string, CollectiveTotal> collectives;  // by kind; what branches and loops hold counts once
+  std::vector<StepReport> steps;
+};
+
+struct PlanReport {
+  std::string producer, model, target;
+  std::vector<std::pair<std::string, int64_t>> mesh;
+  std::vector<std::pair<std::string, int64_t>> assumed;  // symbols
+  std::vector<std::string> entries;
+  std::string entry;  // the one that stages, peaks and times belong to
+  std::vector<PortReport> inputs, outputs;
+  std::vector<RankReport> ranks;
+  std::vector<StageReport> stages;
+  double predictedSeconds = 0;  // of the slowest stage
+};
+
+// `entry` empty: the first that is not init. The plan satisfies the checker. Bytes of a collective are those of the larger
+// of what goes in and what comes out on a rank, the first of the stage, all microbatches of one run added.
+StatusOr<PlanReport> reportPlan(const plan::Plan& plan, const std::string& entry);
+
+enum class StepListing { kLeftOut, kListed };
+// `rank` -1: all.
+std::string reportText(const PlanReport& report, int rank, StepListing steps);
+// The keys are those that ARCHITECTURE fixes, and entry, entries, assumed, stateBytes, lowerBoundBytes.
+std::string reportJson(const PlanReport& report, int rank);
+
+}  // namespace shardwright

@@ -1,0 +1,148 @@
+// The report as text and as JSON.
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "runtime/plan/report.h"
+
+namespace shardwright {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string joined(const std::vector<std::string>& parts, const char* separator) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : separator) + part;
+  return text;
+}
+
+std::string bytesText(int64_t bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1024 && unit < 4) value /= 1024, ++unit;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  return text;
+}
+
+std::string portText(const PortReport& p) {
+  std::string text = p.name + "  " + p.dtype + "[" + joined(p.shape, ", ") + "]";
+  std::vector<std::string> dims;
+  bool split = false;
+  for (const std::vector<std::string>& axes : p.sharding) {
+    dims.push_back(axes.empty() ? "_" : joined(axes, " "));
+    split = split || !axes.empty();
+  }
+  return split ? text + "  split [" + joined(dims, ", ") + "]" : text + "  whole";
+}
+
+std::string pad(std::string text, size_t width) {
+  text.resize(std::max(text.size(), width), ' ');
+  return text;
+}
+
+std::string rankText(const RankReport& r) {
+  std::vector<std::string> at;
+  for (const auto& [axis, coordinate] : r.coordinates) at.push_back(axis + "=" + std::to_string(coordinate));
+  return "  " + pad(std::to_string(r.rank), 6) + pad(joined(at, " "), 20) + pad(bytesText(r.weightBytes), 14) +
+         pad(bytesText(r.stateBytes), 14) + pad(bytesText(r.peakBytes), 14) + bytesText(r.lowerBoundBytes) + "\n";
+}
+
+std::string stageText(const StageReport& s, StepListing steps) {
+  std::string text = "stage " + std::to_string(s.stage) + ": " + std::to_string(s.steps.size()) + " steps in " +
+                     joined(s.programs, ", ") + "\n";
+  for (const auto& [kind, total] : s.collectives)
+    text += "  " + pad(std::to_string(total.count) + " " + kind, 22) + bytesText(total.bytes) + "\n";
+  if (s.collectives.empty()) text += "  no collectives\n";
+  if (steps == StepListing::kLeftOut) return text;
+  for (const StepReport& step : s.steps) {
+    text += "    " + pad(step.kind, 11) + pad(step.op, 15) + step.name;
+    if (!step.axes.empty()) text += "  over " + joined(step.axes, ",");
+    if (step.bytes > 0) text += "  " + bytesText(step.bytes);
+    if (!step.nodes.empty()) text += "  (" + joined(step.nodes, ", ") + ")";
+    text += "\n";
+  }
+  return text;
+}
+
+Json portJson(const PortReport& p) {
+  Json shape = Json::array();
+  for (const std::string& dim : p.shape) {
+    bool isNumber = !dim.empty() && std::all_of(dim.begin(), dim.end(), [](char c) { return c >= '0' && c <= '9'; });
+    shape.push_back(isNumber ? Json(std::stoll(dim)) : Json(dim));
+  }
+  return {{"name", p.name}, {"dtype", p.dtype}, {"shape", shape}, {"sharding", p.sharding}};
+}
+
+Json stepJson(const StepReport& s) {
+  Json json = {{"kind", s.kind}, {"name", s.name}, {"node", s.nodes}};
+  if (!s.op.empty()) json["op"] = s.op;
+  if (!s.axes.empty()) json["axes"] = s.axes;
+  if (s.kind == "collective" || s.kind == "transfer") json["bytes"] = s.bytes;
+  return json;
+}
+
+}  // namespace
+
+std::string reportText(const PlanReport& report, int rank, StepListing steps) {
+  std::vector<std::string> axes, sizes;
+  int64_t ranks = 1;
+  for (const auto& [axis, size] : report.mesh) axes.push_back(axis + "=" + std::to_string(size)), ranks *= size;
+  for (const auto& [name, value] : report.assumed) sizes.push_back(name + "=" + std::to_string(value));
+  std::string text = "model    " + report.model + " (" + report.producer + ", " + report.target + ")\n";
+  text +=
+      "mesh     " + (axes.empty() ? "one device" : joined(axes, ", ") + ": " + std::to_string(ranks) + " ranks") + "\n";
+  text += "entry    " + report.entry + (report.entries.size() > 1 ? " of " + joined(report.entries, ", ") : "") + "\n";
+  if (!sizes.empty()) text += "assumed  " + joined(sizes, ", ") + "\n";
+  text += "inputs\n";
+  for (const PortReport& p : report.inputs) text += "  " + portText(p) + "\n";
+  text += "outputs\n";
+  for (const PortReport& p : report.outputs) text += "  " + portText(p) + "\n";
+  text += "  rank  at                  weights       states        temporaries   at least\n";
+  for (const RankReport& r : report.ranks)
+    if (rank < 0 || r.rank == rank) text += rankText(r);
+  for (const StageReport& s : report.stages) {
+    bool shown = rank < 0;
+    for (const RankReport& r : report.ranks) shown = shown || (r.rank == rank && r.stage == s.stage);
+    if (shown) text += stageText(s, steps);
+  }
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.3g s", report.predictedSeconds);
+  return report.predictedSeconds > 0 ? text + "predicted " + seconds + "\n" : text;
+}
+
+std::string reportJson(const PlanReport& report, int rank) {
+  Json json = {{"model", report.model}, {"producer", report.producer}, {"target", report.target}};
+  json["mesh"] = Json::object();
+  for (const auto& [axis, size] : report.mesh) json["mesh"][axis] = size;
+  json["stages"] = report.stages.size();
+  json["entry"] = report.entry;
+  json["entries"] = report.entries;
+  json["assumed"] = Json::object();
+  for (const auto& [name, value] : report.assumed) json["assumed"][name] = value;
+  for (const char* key : {"inputs", "outputs", "ranks", "collectives", "steps"}) json[key] = Json::array();
+  for (const PortReport& p : report.inputs) json["inputs"].push_back(portJson(p));
+  for (const PortReport& p : report.outputs) json["outputs"].push_back(portJson(p));
+  for (const RankReport& r : report.ranks) {
+    if (rank >= 0 && r.rank != rank) continue;
+    json["ranks"].push_back({{"rank", r.rank},
+                             {"coordinates", r.coordinates},
+                             {"stage", r.stage},
+                             {"weightBytes", r.weightBytes},
+                             {"stateBytes", r.stateBytes},
+                             {"peakBytes", r.peakBytes},
+                             {"lowerBoundBytes", r.lowerBoundBytes}});
+  }
+  for (const StageReport& s : report.stages) {
+    Json totals = Json::object(), steps = Json::array();
+    for (const auto& [kind, total] : s.collectives) totals[kind] = {{"count", total.count}, {"bytes", total.bytes}};
+    for (const StepReport& step : s.steps) steps.push_back(stepJson(step));
+    json["collectives"].push_back(std::move(totals));
+    json["steps"].push_back(std::move(steps));
+  }
+  json["predictedSeconds"] = report.predictedSeconds;
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace shardwright

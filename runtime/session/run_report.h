@@ -1,0 +1,30 @@
+// Owns what shardrun says about its runs, as text and as JSON. It measures nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/session/check.h"
+#include "runtime/session/session.h"
+
+namespace shardwright {
+
+struct RunReport {
+  std::vector<double> seconds;  // one per repeat
+  std::vector<RankStats> ranks;
+  std::vector<std::string> outputs;
+  std::vector<std::optional<Comparison>> comparisons;  // by output; empty without --check
+
+  double median() const;
+  double min() const;
+};
+
+// Keys: seconds, median, ranks (rank, weightBytes, peakBytes, collectiveBytes by kind, of one run), outputs (name,
+// maxAbsError, maxRelError); null where an error is not a number that JSON has.
+std::string reportJson(const RunReport& report);
+
+// A few lines for people.
+std::string reportText(const RunReport& report, const plan::Plan& plan);
+
+}  // namespace shardwright

@@ -1,0 +1,243 @@
+#include "runtime/session/session.h"
+
+#include <algorithm>
+
+#include "runtime/comm/local/local_fabric.h"
+#include "runtime/device/cpu/cpu_features.h"
+#include "runtime/exec/plan_image.h"
+#include "runtime/plan/mesh_ranks.h"
+#include "runtime/plan/plan_io.h"
+#include "runtime/session/rank_thread.h"
+#include "runtime/session/size_binding.h"
+
+namespace shardwright {
+
+struct Session::State {
+  std::shared_ptr<const PlanImage> image;
+  SessionOptions options;
+  std::vector<PortDescription> inputs, outputs;
+  std::unique_ptr<LocalFabric> fabric;
+  std::shared_ptr<RankCountdown> countdown = std::make_shared<RankCountdown>();
+  std::vector<std::shared_ptr<RankThread>> ranks;
+  bool abandoned = false;
+  Status broken;  // why no further run can be
+  std::vector<int64_t> symbolValues;
+  std::vector<const void*> inputData;
+  std::vector<void*> outputData;
+
+  Status startRanks();
+  Status awaitRanks();
+  StatusOr<std::vector<int64_t>> bind(const std::vector<TensorView>& tensors) const;
+  Status checkOutputs(const std::vector<std::vector<int64_t>>& dims, const std::vector<TensorView>& given) const;
+  Status run(const std::vector<TensorView>& in, const std::vector<TensorView>& out);
+  void nameActualDims(std::vector<HostTensor>& tensors) const;
+};
+
+namespace {
+
+Status checkMachine(const plan::Plan& plan, const std::string& folder, const SessionOptions& options) {
+  if (options.device == "cuda") {
+    return environmentError("no CUDA plug-in beside this program (libshardwright_cuda.so); run with --device cpu");
+  }
+  if (options.device != "cpu") {
+    return userError("device '" + options.device + "' is not known; it is cpu or cuda");
+  }
+  if (!plan.target().kind().empty() && plan.target().kind() != options.device) {
+    return userError(folder + " was compiled for " + plan.target().kind() + "; compile it with --target " +
+                     options.device);
+  }
+  std::vector<std::string> features(plan.target().features().begin(), plan.target().features().end());
+  std::vector<std::string> missing = missingCpuFeatures(features, hostCpuFlags());
+  if (missing.empty()) return Status();
+  std::string names;
+  for (const std::string& feature : missing) names += (names.empty() ? "" : ", ") + feature;
+  return environmentError(folder + " has code for CPU features that this machine lacks: " + names +
+                          "; compile the model here, or with --target cpu:x86-64-v3 or another CPU that both have");
+}
+
+std::vector<PortDescription> describe(const plan::Plan& plan, const ExprTable& table,
+                                      const google::protobuf::RepeatedPtrField<plan::Port>& ports) {
+  std::vector<int64_t> assumed;
+  for (const plan::Symbol& symbol : plan.symbols()) assumed.push_back(symbol.assumed());
+  auto dims = portDims(plan, table, ports, assumed, true);
+  std::vector<PortDescription> all;
+  for (const plan::Port& port : ports) {
+    PortDescription one;
+    one.name = port.name();
+    one.dtype = static_cast<DType>(port.dtype());
+    one.optional = port.optional();
+    for (uint32_t dim : port.dims()) one.dims.push_back(plan.exprs(static_cast<int>(dim)));
+    if (dims.ok()) one.assumedDims = (*dims)[all.size()];
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+Status checkSections(const plan::Plan& plan, const std::string& folder) {
+  for (const plan::Section& section : plan.sections()) {
+    if (section.crc32c() == 0) continue;
+    auto bytes = readSection(folder, section);
+    if (!bytes.ok()) return bytes.status();
+  }
+  return Status();
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Session>> Session::open(const std::string& planFolder, const SessionOptions& options) {
+  SW_ASSIGN_OR_RETURN(plan::Plan plan, loadPlan(planFolder));
+  SW_RETURN_IF_ERROR(checkMachine(plan, planFolder, options));
+  SW_RETURN_IF_ERROR(checkSections(plan, planFolder));
+  auto state = std::make_shared<State>();
+  state->options = options;
+  SW_ASSIGN_OR_RETURN(state->image, PlanImage::make(std::move(plan), planFolder));
+  const plan::Plan& loaded = state->image->plan();
+  state->inputs = describe(loaded, state->image->table(), loaded.inputs());
+  state->outputs = describe(loaded, state->image->table(), loaded.outputs());
+  std::unique_ptr<Session> session(new Session(state));
+  SW_RETURN_IF_ERROR(state->startRanks());
+  return session;
+}
+
+Session::~Session() {
+  if (state_->abandoned) {
+    for (const auto& rank : state_->ranks) rank->abandon();
+    new std::shared_ptr<State>(state_);  // a rank that never returned may still use it
+    return;
+  }
+  for (const auto& rank : state_->ranks) rank->stop();
+}
+
+Status Session::State::startRanks() {
+  int n = shardwright::numRanks(image->plan().mesh());
+  std::vector<int> cpus = usableCpus();
+  int numCpus = static_cast<int>(cpus.size());
+  int& threads = options.threadsPerRank;
+  if (threads <= 0) threads = std::max(1, numCpus / n);
+  fabric = std::make_unique<LocalFabric>(n, threads);
+  countdown->begin(n);
+  for (int rank = 0; rank < n; ++rank) {
+    std::unique_ptr<World> world = fabric->world(rank);
+    if (options.wrapWorld) world = options.wrapWorld(std::move(world));
+    world->setDeadline(options.timeout);
+    // Where some cores stay free, others may want to use them, and two pinned programs would meet on the same ones.
+    std::vector<int> mine;
+    if (n * threads == numCpus) mine.assign(cpus.begin() + rank * threads, cpus.begin() + (rank + 1) * threads);
+    ranks.push_back(RankThread::start(image, std::move(world), threads, mine, countdown));
+  }
+  while (!countdown->waitFor(std::chrono::hours(1))) {
+  }
+  Status failure = fabric->failure();
+  for (const auto& rank : ranks) {
+    if (failure.ok()) failure = rank->loaded();
+  }
+  return failure;
+}
+
+Status Session::State::awaitRanks() {
+  while (!countdown->waitFor(std::chrono::milliseconds(100))) {
+    Status failure = fabric->failure();
+    if (failure.ok() || countdown->waitFor(options.timeout)) continue;
+    // A rank that is inside something endless cannot be stopped from here.
+    abandoned = true;
+    return failure;
+  }
+  Status failure = fabric->failure();
+  for (const auto& rank : ranks) {
+    if (failure.ok()) failure = rank->result();
+  }
+  return failure;
+}
+
+StatusOr<std::vector<int64_t>> Session::State::bind(const std::vector<TensorView>& tensors) const {
+  std::vector<GivenTensor> given;
+  for (const TensorView& tensor : tensors)
+    given.push_back({tensor.data ? tensor.dtype : DType::kUndefined, tensor.dims});
+  return bindSymbols(image->plan(), image->table(), given);
+}
+
+Status Session::State::checkOutputs(const std::vector<std::vector<int64_t>>& dims,
+                                    const std::vector<TensorView>& given) const {
+  if (given.size() != dims.size()) {
+    return userError("found room for " + std::to_string(given.size()) + " outputs; the model has " +
+                     std::to_string(dims.size()));
+  }
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (given[i].dtype == outputs[i].dtype && given[i].dims == dims[i] && given[i].data) continue;
+    return userError("output '" + outputs[i].name + "': found room for " + std::string(dtypeName(given[i].dtype)) +
+                     " " + dimsText(given[i].dims) + "; the result is " + std::string(dtypeName(outputs[i].dtype)) +
+                     " " + dimsText(dims[i]));
+  }
+  return Status();
+}
+
+Status Session::State::run(const std::vector<TensorView>& in, const std::vector<TensorView>& out) {
+  if (!broken.ok()) return broken;
+  SW_ASSIGN_OR_RETURN(symbolValues, bind(in));
+  SW_ASSIGN_OR_RETURN(int entry, entryFor(image->plan(), image->table(), symbolValues));
+  SW_ASSIGN_OR_RETURN(auto dims, portDims(image->plan(), image->table(), image->plan().outputs(), symbolValues, true));
+  SW_RETURN_IF_ERROR(checkOutputs(dims, out));
+  inputData.clear();
+  outputData.clear();
+  for (const TensorView& tensor : in) inputData.push_back(tensor.data);
+  for (const TensorView& tensor : out) outputData.push_back(tensor.data);
+  countdown->begin(static_cast<int>(ranks.size()));
+  for (const auto& rank : ranks) rank->post({entry, &symbolValues, inputData.data(), outputData.data()});
+  return broken = awaitRanks();
+}
+
+// Outputs were made for the largest dims; they lie densely at the dims that the run found.
+void Session::State::nameActualDims(std::vector<HostTensor>& tensors) const {
+  const ExprTable::Symbols& bound = ranks[0]->executor()->lastSymbols();
+  auto dims = portDims(image->plan(), image->table(), image->plan().outputs(), bound, true);
+  for (size_t i = 0; dims.ok() && i < tensors.size(); ++i) tensors[i].dims = (*dims)[i];
+}
+
+const std::vector<PortDescription>& Session::inputs() const { return state_->inputs; }
+const std::vector<PortDescription>& Session::outputs() const { return state_->outputs; }
+const plan::Plan& Session::plan() const { return state_->image->plan(); }
+int Session::numRanks() const { return static_cast<int>(state_->ranks.size()); }
+int Session::threadsPerRank() const { return state_->options.threadsPerRank; }
+
+StatusOr<std::vector<std::vector<int64_t>>> Session::outputDims(const std::vector<TensorView>& inputs) const {
+  SW_ASSIGN_OR_RETURN(std::vector<int64_t> values, state_->bind(inputs));
+  const PlanImage& image = *state_->image;
+  return portDims(image.plan(), image.table(), image.plan().outputs(), values, true);
+}
+
+Status Session::run(const std::vector<TensorView>& inputs, const std::vector<TensorView>& outputs) {
+  return state_->run(inputs, outputs);
+}
+
+Status Session::run(const std::vector<HostTensor>& inputs, std::vector<HostTensor>& outputs) {
+  std::vector<TensorView> in, out;
+  for (const HostTensor& tensor : inputs) in.push_back(TensorView::of(tensor));
+  SW_ASSIGN_OR_RETURN(auto dims, outputDims(in));
+  outputs.resize(dims.size());
+  for (size_t i = 0; i < dims.size(); ++i) {
+    DType dtype = state_->outputs[i].dtype;
+    if (!outputs[i].bytes || outputs[i].dtype != dtype || outputs[i].dims != dims[i]) {
+      outputs[i] = HostTensor::make(dtype, dims[i]);
+    }
+    out.push_back(TensorView::of(outputs[i]));
+  }
+  SW_RETURN_IF_ERROR(state_->run(in, out));
+  state_->nameActualDims(outputs);
+  return Status();
+}
+
+StatusOr<std::vector<HostTensor>> Session::run(const std::vector<HostTensor>& inputs) {
+  std::vector<HostTensor> outputs;
+  SW_RETURN_IF_ERROR(run(inputs, outputs));
+  return outputs;
+}
+
+std::vector<RankStats> Session::stats() const {
+  std::vector<RankStats> all;
+  for (const auto& rank : state_->ranks) {
+    all.push_back(!state_->abandoned && rank->executor() ? rank->executor()->stats() : RankStats());
+  }
+  return all;
+}
+
+}  // namespace shardwright

@@ -1,0 +1,119 @@
+// shardrun: runs a plan on the ranks of this machine. Options and exit statuses; everything else is runtime/session.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+
+#include "runtime/base/file.h"
+#include "runtime/session/check.h"
+#include "runtime/session/data_dir.h"
+#include "runtime/session/run_report.h"
+#include "runtime/session/session.h"
+
+namespace shardwright {
+namespace {
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  shardrun gpt2.plan --data test_data_set_0 --check     compare with the outputs there\n"
+    "  shardrun gpt2.plan --data set --outputs out           write out/output_0.pb, …\n"
+    "  shardrun gpt2.plan --warmup 2 --repeat 7 --json t.json  time it on seeded random inputs\n"
+    "Exit status: 0 done; 1 a check failed; 2 the input is wrong; 3 the environment failed.\n";
+
+struct Options {
+  std::string plan, data, outputs, json, trace, dumpValues;
+  SessionOptions session;
+  double timeoutSeconds = 60;
+  bool check = false;
+  Tolerance tolerance;
+  int repeat = 1, warmup = 0;
+  uint64_t seed = 0;
+};
+
+void declare(CLI::App& app, Options& options) {
+  app.footer(kExamples);
+  app.set_version_flag("--version", "shardrun " SHARDWRIGHT_VERSION);
+  app.add_option("PLAN", options.plan, "the folder that shardc wrote")->required();
+  app.add_option("--device", options.session.device, "cpu or cuda")->capture_default_str();
+  app.add_option("--data", options.data, "folder with input_0.pb, … or NAME.npy; random inputs without it");
+  app.add_option("--outputs", options.outputs, "folder to write output_0.pb, … to");
+  app.add_flag("--check", options.check, "compare with output_0.pb, … of --data; exit 1 past the tolerance");
+  app.add_option("--rtol", options.tolerance.relative, "relative tolerance of --check")->capture_default_str();
+  app.add_option("--atol", options.tolerance.absolute, "absolute tolerance of --check")->capture_default_str();
+  app.add_option("--repeat", options.repeat, "timed runs")->check(CLI::Range(1, 1000000))->capture_default_str();
+  app.add_option("--warmup", options.warmup, "runs before them")->check(CLI::Range(0, 1000000))->capture_default_str();
+  app.add_option("--threads-per-rank", options.session.threadsPerRank, "default: the cores divided among the ranks")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--timeout", options.timeoutSeconds, "seconds that a rank waits for another")
+      ->check(CLI::Range(0.001, 1e6))
+      ->capture_default_str();
+  app.add_option("--seed", options.seed, "of the random inputs")->capture_default_str();
+  app.add_option("--json", options.json, "file to write times, memory and errors to");
+  app.add_option("--trace", options.trace, "file for a timeline of steps (not built yet)");
+  app.add_option("--dump-values", options.dumpValues, "folder for every value of the model (not built yet)");
+}
+
+Status checkOptions(Options& options) {
+  if (!options.trace.empty()) return userError("--trace is not built yet; leave it out");
+  if (!options.dumpValues.empty()) return userError("--dump-values is not built yet; leave it out");
+  if (options.check && options.data.empty()) return userError("--check needs --data, a folder with expected outputs");
+  options.session.timeout = std::chrono::milliseconds(static_cast<int64_t>(options.timeoutSeconds * 1e3));
+  return Status();
+}
+
+Status run(Options& options) {
+  SW_RETURN_IF_ERROR(checkOptions(options));
+  SW_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::open(options.plan, options.session));
+  std::vector<HostTensor> inputs, outputs;
+  std::vector<std::optional<HostTensor>> expected;
+  if (options.data.empty()) {
+    inputs = randomInputs(session->inputs(), options.seed);
+  } else {
+    SW_ASSIGN_OR_RETURN(inputs, readInputs(options.data, session->inputs()));
+  }
+  if (options.check) {
+    SW_ASSIGN_OR_RETURN(expected, readExpectedOutputs(options.data, session->outputs()));
+  }
+  RunReport report;
+  for (const PortDescription& output : session->outputs()) report.outputs.push_back(output.name);
+  for (int i = 0; i < options.warmup + options.repeat; ++i) {
+    auto began = std::chrono::steady_clock::now();
+    SW_RETURN_IF_ERROR(session->run(inputs, outputs));
+    std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    if (i >= options.warmup) report.seconds.push_back(took.count());
+  }
+  Status checked;
+  if (options.check) {
+    checked = checkOutputs(report.outputs, outputs, expected, options.tolerance, &report.comparisons);
+  }
+  report.ranks = session->stats();
+  std::cout << reportText(report, session->plan());
+  if (!options.outputs.empty()) SW_RETURN_IF_ERROR(writeOutputs(options.outputs, session->outputs(), outputs));
+  if (!options.json.empty()) SW_RETURN_IF_ERROR(writeFileAtomically(options.json, reportJson(report)));
+  return checked;
+}
+
+int exitStatus(const Status& status) {
+  if (!status.ok()) std::cerr << "shardrun: " << status.message() << "\n";
+  return static_cast<int>(status.code());
+}
+
+}  // namespace
+}  // namespace shardwright
+
+int main(int argc, char** argv) {
+  shardwright::Options options;
+  CLI::App app("Runs a plan on the ranks of this machine.", "shardrun");
+  shardwright::declare(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(shardwright::StatusCode::kUserError);
+  }
+  int status = shardwright::exitStatus(shardwright::run(options));
+  std::cout.flush();
+  // A rank that never returned (the failure says so) must not keep the program from ending.
+  _exit(status);
+}
