@@ -6,6 +6,7 @@
 
 // X(name as steps write it, Name in makeNameCpu)
 #define SHARDWRIGHT_KERNELS(X)           \
+  X("attention", Attention)              \
   X("arg_reduce", ArgReduce)             \
   X("conv", Conv)                        \
   X("copy", Copy)                        \

@@ -20,25 +20,39 @@ IsaLevel isaLevel();
 
 #define SW_INLINE inline __attribute__((always_inline))
 
+#define SW_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define SW_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
+
+// SW_MULTIVERSION_LANES is the same for a body that is also a template over kLanes, the floats in a vector register:
+// 16, 8 or 4.
 #if defined(__x86_64__)
-#define SW_MULTIVERSION(result, name, parameters, arguments)                                                          \
-  static SW_INLINE result name##Body parameters;                                                                      \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))) static result name##Avx512 parameters { \
-    return name##Body arguments;                                                                                      \
-  }                                                                                                                   \
-  __attribute__((target("avx2,fma,f16c"))) static result name##Avx2 parameters { return name##Body arguments; }       \
-  static result name##Baseline parameters { return name##Body arguments; }                                            \
-  result name parameters {                                                                                            \
-    switch (::shardwright::isaLevel()) {                                                                              \
-      case ::shardwright::IsaLevel::kAvx512:                                                                          \
-        return name##Avx512 arguments;                                                                                \
-      case ::shardwright::IsaLevel::kAvx2:                                                                            \
-        return name##Avx2 arguments;                                                                                  \
-      default:                                                                                                        \
-        return name##Baseline arguments;                                                                              \
-    }                                                                                                                 \
-  }                                                                                                                   \
-  static SW_INLINE result name##Body parameters
+#define SW_MULTIVERSION_VARIANTS(result, name, parameters, arguments, avx512Body, avx2Body, baselineBody) \
+  SW_TARGET_AVX512 static result name##Avx512 parameters { return avx512Body arguments; }                 \
+  SW_TARGET_AVX2 static result name##Avx2 parameters { return avx2Body arguments; }                       \
+  static result name##Baseline parameters { return baselineBody arguments; }                              \
+  result name parameters {                                                                                \
+    switch (::shardwright::isaLevel()) {                                                                  \
+      case ::shardwright::IsaLevel::kAvx512:                                                              \
+        return name##Avx512 arguments;                                                                    \
+      case ::shardwright::IsaLevel::kAvx2:                                                                \
+        return name##Avx2 arguments;                                                                      \
+      default:                                                                                            \
+        return name##Baseline arguments;                                                                  \
+    }                                                                                                     \
+  }
 #else
-#define SW_MULTIVERSION(result, name, parameters, arguments) result name parameters
+#define SW_MULTIVERSION_VARIANTS(result, name, parameters, arguments, avx512Body, avx2Body, baselineBody) \
+  result name parameters { return baselineBody arguments; }
 #endif
+
+#define SW_MULTIVERSION(result, name, parameters, arguments)                                        \
+  static SW_INLINE result name##Body parameters;                                                    \
+  SW_MULTIVERSION_VARIANTS(result, name, parameters, arguments, name##Body, name##Body, name##Body) \
+  static SW_INLINE result name##Body parameters
+
+#define SW_MULTIVERSION_LANES(result, name, parameters, arguments)                                            \
+  template <int kLanes>                                                                                       \
+  static SW_INLINE result name##Body parameters;                                                              \
+  SW_MULTIVERSION_VARIANTS(result, name, parameters, arguments, name##Body<16>, name##Body<8>, name##Body<4>) \
+  template <int kLanes>                                                                                       \
+  static SW_INLINE result name##Body parameters
