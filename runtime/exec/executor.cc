@@ -6,12 +6,6 @@
 
 namespace shardwright {
 
-const char* collectiveKindName(int kind) {
-  static const char* const kNames[kNumCollectiveKinds] = {"all-reduce", "all-gather", "reduce-scatter",
-                                                          "all-to-all", "broadcast",  "permute"};
-  return kNames[kind];
-}
-
 StatusOr<std::unique_ptr<Executor>> Executor::load(std::shared_ptr<const PlanImage> image, World& world,
                                                    ThreadPool& pool) {
   std::unique_ptr<Executor> executor(new Executor(std::move(image), world, pool));
@@ -28,6 +22,9 @@ Status Executor::failed(const Status& status) {
 
 Status Executor::loadParts() {
   const plan::Plan& plan = image_->plan();
+  if (plan.states_size() > 0) {
+    return userError("state ('" + plan.states(0).name() + "') cannot be kept yet; compile without --shard's \"state\"");
+  }
   parts_.rank = parts_.world.rank();
   parts_.stage = stageOf(plan.mesh(), parts_.rank);
   ExprTable::Symbols symbols = image_->table().noSymbols();
@@ -72,7 +69,7 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
   memory.outputs = outputs;
   parts_.stats.collectiveBytes = {};
   lastSymbols_ = &prepared->sizes.symbols;
-  for (const auto& frame : prepared->frames) SW_RETURN_IF_ERROR(frame->run(memory));
+  for (size_t chunk : prepared->order) SW_RETURN_IF_ERROR(prepared->frames[chunk]->run(memory));
   parts_.stats.scratchBytes = std::max(parts_.stats.scratchBytes, scratch_.sizeBytes());
   return Status();
 }
@@ -95,13 +92,16 @@ StatusOr<Executor::Prepared*> Executor::preparedFor(int entry, const std::vector
   prepared->entry = entry;
   prepared->symbolValues = symbolValues;
   SW_RETURN_IF_ERROR(bindSizes(symbolValues, prepared->sizes));
-  for (uint32_t program : what.stages(parts_.stage).chunks()) {
+  const plan::Entry::StagePrograms& stage = what.stages(parts_.stage);
+  for (uint32_t program : stage.chunks()) {
     SW_ASSIGN_OR_RETURN(std::unique_ptr<ProgramFrame> frame,
                         ProgramFrame::prepare(parts_, static_cast<int>(program), prepared->sizes));
     prepared->arenaBytes = std::max(prepared->arenaBytes, frame->arenaBytes());
     prepared->scratchBytes = std::max(prepared->scratchBytes, frame->scratchBytes());
     prepared->frames.push_back(std::move(frame));
   }
+  for (const plan::Entry::Action& action : stage.actions()) prepared->order.push_back(action.chunk());
+  for (size_t i = 0; stage.actions().empty() && i < prepared->frames.size(); ++i) prepared->order.push_back(i);
   if (prepared_.size() == kMaxPrepared) {
     prepared_.erase(std::min_element(prepared_.begin(), prepared_.end(),
                                      [](const auto& a, const auto& b) { return a->lastUse < b->lastUse; }));
@@ -116,13 +116,7 @@ Status Executor::bindSizes(const std::vector<int64_t>& symbolValues, RunSizes& s
   sizes.symbols = table.noSymbols();
   std::copy(symbolValues.begin(), symbolValues.end(), sizes.symbols.begin());
   table.bindCoordinates(parts_.rank, sizes.symbols);
-  SW_RETURN_IF_ERROR(table.evaluate(sizes.symbols, sizes.sizes));
-  ExprTable::Symbols largest = sizes.symbols;
-  for (int i = 0; i < image_->plan().symbols_size(); ++i) {
-    const plan::Symbol& symbol = image_->plan().symbols(i);
-    if (symbol.run_time()) largest[static_cast<size_t>(i)] = symbol.max();
-  }
-  return table.evaluate(largest, sizes.limits);
+  return table.evaluate(sizes.symbols, sizes.sizes);
 }
 
 Status Executor::reserve(const Prepared& prepared) {

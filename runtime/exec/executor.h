@@ -39,6 +39,7 @@ class Executor {
     std::vector<int64_t> symbolValues;
     RunSizes sizes;
     std::vector<std::unique_ptr<ProgramFrame>> frames;  // the stage's chunks
+    std::vector<size_t> order;                          // which chunk each action runs
     int64_t arenaBytes = 0, scratchBytes = 0;
     uint64_t lastUse = 0;
   };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/plan/step_views.h"
+
 namespace shardwright {
 namespace {
 
@@ -9,8 +11,8 @@ constexpr char kInitEntry[] = "init";
 
 bool neverRuns(const plan::Step& step, const Sizes& sizes) { return step.guard() != 0 && sizes[step.guard() - 1] == 0; }
 
-// Attributes that are not expressions; a generated function becomes its address.
-StatusOr<Attrs> fixedAttributes(const PlanImage& image, const plan::KernelStep& step) {
+// Attributes that are not expressions.
+Attrs fixedAttributes(const plan::KernelStep& step) {
   Attrs attrs;
   for (const plan::Attr& attr : step.attrs()) {
     switch (attr.value_case()) {
@@ -32,12 +34,35 @@ StatusOr<Attrs> fixedAttributes(const PlanImage& image, const plan::KernelStep& 
       default:
         break;
     }
-    if (attr.name() == "function" && attr.value_case() == plan::Attr::kS) {
-      SW_ASSIGN_OR_RETURN(LoopFunction function, image.function(attr.s()));
-      attrs["address"] = static_cast<int64_t>(reinterpret_cast<intptr_t>(function));
-    }
   }
   return attrs;
+}
+
+DType dtypeOf(const plan::View& view) { return view.absent() ? DType::kUndefined : static_cast<DType>(view.dtype()); }
+
+// All but the constants, and the address of a generated function.
+KernelSpec specOf(const plan::Step& step) {
+  const plan::KernelStep& what = step.kernel();
+  KernelSpec spec;
+  spec.step = step.name();
+  spec.attrs = fixedAttributes(what);
+  for (const plan::PostOp& post : what.post_ops()) {
+    // Operand 0 is an input of the kernel itself, so that a post-op that names it has none.
+    int operand = post.operand() == 0 ? -1 : static_cast<int>(post.operand());
+    spec.postOps.push_back({post.kind(), operand, std::vector<double>(post.params().begin(), post.params().end())});
+  }
+  for (const plan::View& view : what.inputs()) spec.inputs.push_back(dtypeOf(view));
+  for (const plan::View& view : what.outputs()) spec.outputs.push_back(dtypeOf(view));
+  spec.constantInputs.assign(spec.inputs.size(), false);
+  return spec;
+}
+
+StatusOr<std::unique_ptr<Kernel>> makeKernel(const plan::Step& step, const KernelSpec& spec) {
+  const KernelEntry* entry = findCpuKernel(step.kernel().kernel());
+  if (!entry) {
+    return userError("there is no kernel '" + step.kernel().kernel() + "' here; compile the model with this version");
+  }
+  return entry->make(spec);
 }
 
 // What the packed bytes of an operand may depend on: everything the kernel is told but the step's name, and the window.
@@ -50,12 +75,18 @@ std::string layoutKey(const plan::KernelStep& step, int input, const Window& win
   for (int i = 0; i < window.ref.rank; ++i) {
     key += "|" + std::to_string(window.ref.dims[i]) + ":" + std::to_string(window.ref.strides[i]);
   }
-  for (const plan::View& view : step.inputs()) key += "|" + std::to_string(view.absent() ? 0 : view.dtype());
-  for (const plan::View& view : step.outputs()) key += "|" + std::to_string(view.absent() ? 0 : view.dtype());
+  for (const plan::View& view : step.inputs()) key += "|" + std::string(dtypeName(dtypeOf(view)));
+  for (const plan::View& view : step.outputs()) key += "|" + std::string(dtypeName(dtypeOf(view)));
   return key;
 }
 
 }  // namespace
+
+Status verifyKernelStep(const plan::Plan&, const plan::Program&, const plan::Step& step) {
+  KernelSpec spec = specOf(step);
+  if (spec.attrs.count("function")) spec.attrs["address"] = int64_t{0};
+  return makeKernel(step, spec).status();
+}
 
 Attrs sizeAttributes(const plan::KernelStep& step, const Sizes& sizes) {
   Attrs attrs;
@@ -99,7 +130,7 @@ Status KernelTable::addProgram(const PlanImage& image, int program, bool init, c
     if (step.has_kernel()) {
       SW_RETURN_IF_ERROR(addKernel(image, program, i, init, sizes).within(describeStep(step)));
     } else {
-      forEachView(step, [&](const plan::View& view) { look(what, view, init); });
+      for (const StepView& view : viewsOf(step)) look(what, *view.view, init);
     }
     if (!step.has_call()) continue;
     for (uint32_t called : step.call().programs()) {
@@ -118,18 +149,13 @@ void KernelTable::look(const plan::Program& program, const plan::View& view, boo
 Status KernelTable::addKernel(const PlanImage& image, int program, int step, bool init, const Sizes& sizes) {
   const plan::Program& where = image.plan().programs(program);
   const plan::KernelStep& what = where.steps(step).kernel();
-  KernelSpec spec;
-  spec.step = where.steps(step).name();
-  SW_ASSIGN_OR_RETURN(spec.attrs, fixedAttributes(image, what));
-  for (const plan::PostOp& post : what.post_ops()) {
-    bool binary = post.operand() != 0;
-    spec.postOps.push_back({post.kind(), binary ? static_cast<int>(post.operand()) : -1,
-                            std::vector<double>(post.params().begin(), post.params().end())});
+  KernelSpec spec = specOf(where.steps(step));
+  if (auto function = spec.attrs.find("function"); function != spec.attrs.end()) {
+    SW_ASSIGN_OR_RETURN(LoopFunction code, image.function(std::get<std::string>(function->second)));
+    spec.attrs["address"] = static_cast<int64_t>(reinterpret_cast<intptr_t>(code));
   }
   for (int i = 0; i < what.inputs_size(); ++i) {
     const plan::View& view = what.inputs(i);
-    spec.inputs.push_back(view.absent() ? DType::kUndefined : static_cast<DType>(view.dtype()));
-    spec.constantInputs.push_back(false);
     if (view.absent()) continue;
     const plan::Buffer& buffer = where.buffers(static_cast<int>(view.buffer()));
     int constant = static_cast<int>(buffer.source());
@@ -138,17 +164,12 @@ Status KernelTable::addKernel(const PlanImage& image, int program, int step, boo
       look(where, view, init);
       continue;
     }
-    spec.constantInputs.back() = true;
+    spec.constantInputs[static_cast<size_t>(i)] = true;
     SW_ASSIGN_OR_RETURN(Window window, windowOf(view, where, sizes));
     uses_.push_back({program, step, i, constant, window, layoutKey(what, i, window, constant)});
   }
-  for (const plan::View& view : what.outputs()) {
-    spec.outputs.push_back(view.absent() ? DType::kUndefined : static_cast<DType>(view.dtype()));
-    look(where, view, init);
-  }
-  const KernelEntry* entry = findCpuKernel(what.kernel());
-  if (!entry) return userError("there is no kernel '" + what.kernel() + "' here; compile the model with this version");
-  SW_ASSIGN_OR_RETURN((kernels_[{program, step}]), entry->make(spec));
+  for (const plan::View& view : what.outputs()) look(where, view, init);
+  SW_ASSIGN_OR_RETURN((kernels_[{program, step}]), makeKernel(where.steps(step), spec));
   return Status();
 }
 

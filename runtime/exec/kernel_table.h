@@ -46,29 +46,10 @@ class KernelTable {
   std::vector<bool> neededAsIs_, neededByInit_;
 };
 
+// Whether the kernel of a kernel step is there and accepts it: the verifier that the plan's checker calls.
+Status verifyKernelStep(const plan::Plan& plan, const plan::Program& program, const plan::Step& step);
+
 // The attributes that are expressions, with their values at these sizes.
 Attrs sizeAttributes(const plan::KernelStep& step, const Sizes& sizes);
-
-// Calls visit(view) for every view of the step.
-template <typename Visit>
-void forEachView(const plan::Step& step, Visit visit) {
-  if (step.has_kernel()) {
-    for (const plan::View& view : step.kernel().inputs()) visit(view);
-    for (const plan::View& view : step.kernel().outputs()) visit(view);
-  }
-  if (step.has_collective()) {
-    visit(step.collective().input());
-    visit(step.collective().output());
-  }
-  if (step.has_transfer()) visit(step.transfer().view());
-  if (step.has_bind()) visit(step.bind().view());
-  if (step.has_call()) {
-    for (const plan::View& view : step.call().captures()) visit(view);
-    for (const plan::View& view : step.call().carried()) visit(view);
-    for (const plan::View& view : step.call().outputs()) visit(view);
-    if (step.call().has_condition()) visit(step.call().condition());
-    if (step.call().has_trip_count()) visit(step.call().trip_count());
-  }
-}
 
 }  // namespace shardwright

@@ -3,32 +3,12 @@
 #include <algorithm>
 
 #include "runtime/plan/packer.h"
+#include "runtime/plan/step_views.h"
 
 namespace shardwright {
 namespace {
 
 int64_t aligned(int64_t bytes) { return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment; }
-
-// The integer in a one-element tensor.
-int64_t scalarOf(const TensorRef& ref) {
-  switch (ref.dtype) {
-    case DType::kBool:
-    case DType::kUint8:
-      return *ref.as<uint8_t>();
-    case DType::kInt8:
-      return *ref.as<int8_t>();
-    case DType::kInt32:
-      return *ref.as<int32_t>();
-    default:
-      return *ref.as<int64_t>();
-  }
-}
-
-bool holdsInteger(const TensorRef& ref) {
-  bool known = ref.dtype == DType::kBool || ref.dtype == DType::kUint8 || ref.dtype == DType::kInt8 ||
-               ref.dtype == DType::kInt32 || ref.dtype == DType::kInt64;
-  return known && ref.count() == 1;
-}
 
 }  // namespace
 
@@ -57,29 +37,19 @@ StatusOr<std::unique_ptr<ProgramFrame>> ProgramFrame::prepare(RankParts& parts, 
 
 bool ProgramFrame::isSizedAtRunTime(const plan::Step& step) const {
   const plan::Plan& plan = parts_.image.plan();
-  bool dependent = false;
-  auto depends = [&](uint32_t expr) {
-    for (int slot = 0; slot < plan.symbols_size(); ++slot) {
-      dependent = dependent || (plan.symbols(slot).run_time() && parts_.image.table().dependsOn(expr, slot));
+  std::vector<uint32_t> exprs = exprsOf(step);
+  if (step.guard() != 0) exprs.push_back(step.guard() - 1);
+  for (int slot = 0; slot < plan.symbols_size(); ++slot) {
+    if (!plan.symbols(slot).run_time()) continue;
+    for (uint32_t expr : exprs) {
+      if (parts_.image.table().dependsOn(expr, slot)) return true;
     }
-  };
-  forEachView(step, [&](const plan::View& view) { forEachExpr(view, depends); });
-  if (step.guard() != 0) depends(step.guard() - 1);
-  for (const plan::Attr& attr : step.kernel().attrs()) {
-    if (attr.value_case() == plan::Attr::kExpr) depends(attr.expr());
-    if (attr.value_case() == plan::Attr::kExprs)
-      std::for_each(attr.exprs().v().begin(), attr.exprs().v().end(), depends);
   }
-  if (step.has_collective()) {
-    depends(step.collective().part());
-    depends(step.collective().split_part());
-    depends(step.collective().peer());
-  }
-  return dependent;
+  return false;
 }
 
 void ProgramFrame::placeTemporaries() {
-  TemporaryItems temporaries = temporaryItems(program_, sizes_.limits);
+  TemporaryItems temporaries = temporaryItems(program_, sizes_.sizes);
   Packing packing = packBuffers(temporaries.items);
   for (size_t i = 0; i < temporaries.indices.size(); ++i) {
     temporaryOffsets_[static_cast<size_t>(temporaries.indices[i])] = packing.offsets[i];
@@ -176,44 +146,6 @@ Status ProgramFrame::prepareTransfer(PreparedStep& step) {
   return Status();
 }
 
-Status ProgramFrame::prepareBind(PreparedStep& step) {
-  Window window;
-  SW_ASSIGN_OR_RETURN(step.condition, operand(step.step->bind().view(), window));
-  if (!holdsInteger(step.condition)) return internalError("a size is bound from a view that is not one integer");
-  step.symbol = static_cast<int>(step.step->bind().symbol());
-  addAddress(step, &step.condition.data, window);
-  return Status();
-}
-
-Status ProgramFrame::prepareCalled(PreparedStep& step) {
-  const plan::CallStep& what = step.step->call();
-  if (what.kind() == plan::CallStep::LOOP) return userError("a Loop cannot be run yet; unroll it before compiling");
-  if (step.step->guard() != 0 && sizes_.sizes[step.step->guard() - 1] == 0) return Status();
-  for (uint32_t program : what.programs()) {
-    SW_ASSIGN_OR_RETURN(std::unique_ptr<ProgramFrame> frame, prepare(parts_, static_cast<int>(program), sizes_));
-    calledBytes_ = std::max(calledBytes_, frame->arenaBytes());
-    scratchBytes_ = std::max(scratchBytes_, frame->scratchBytes());
-    step.called.push_back(std::move(frame));
-  }
-  return Status();
-}
-
-Status ProgramFrame::prepareCall(PreparedStep& step) {
-  const plan::CallStep& what = step.step->call();
-  step.captures.assign(static_cast<size_t>(what.captures_size()), nullptr);
-  for (int i = 0; i < what.captures_size(); ++i) {
-    SW_ASSIGN_OR_RETURN(Window window, windowOf(what.captures(i), program_, sizes_.sizes));
-    addAddress(step, &step.captures[static_cast<size_t>(i)], window);
-  }
-  if (what.kind() == plan::CallStep::IF) {
-    Window window;
-    SW_ASSIGN_OR_RETURN(step.condition, operand(what.condition(), window));
-    if (!holdsInteger(step.condition)) return internalError("the condition is not one boolean");
-    addAddress(step, &step.condition.data, window);
-  }
-  return Status();
-}
-
 void ProgramFrame::resolve(PreparedStep& step) {
   for (const Address& address : step.addresses) {
     char* base = bases_[static_cast<size_t>(address.buffer)];
@@ -286,7 +218,9 @@ Status ProgramFrame::runStep(PreparedStep& step, const FrameMemory& memory) {
       break;
   }
   PreparedStep& started = steps_[step.step->wait().step()];
-  return started.runs && started.group ? started.group->finish(started.ticket) : Status();
+  if (!started.runs) return Status();
+  if (started.step->has_transfer()) return started.step->transfer().send() ? Status() : transfer(started);
+  return started.group->finish(started.ticket);
 }
 
 Status ProgramFrame::runCollective(PreparedStep& step) {
@@ -295,33 +229,15 @@ Status ProgramFrame::runCollective(PreparedStep& step) {
   return step.step->async() ? Status() : step.group->finish(step.ticket);
 }
 
+// A send is over when it returns, and a receive begins where it is waited for.
 Status ProgramFrame::runTransfer(PreparedStep& step) {
+  return step.step->async() && !step.step->transfer().send() ? Status() : transfer(step);
+}
+
+Status ProgramFrame::transfer(PreparedStep& step) {
   const plan::TransferStep& what = step.step->transfer();
   if (what.send()) return parts_.world.send(step.peer, what.channel(), step.block, step.dtype, step.collective.name);
   return parts_.world.receive(step.peer, what.channel(), step.block, step.dtype, step.collective.name);
-}
-
-Status ProgramFrame::runBind(PreparedStep& step) {
-  int64_t value = scalarOf(step.condition);
-  const plan::Symbol& symbol = parts_.image.plan().symbols(step.symbol);
-  if (value < symbol.min() || value > symbol.max()) {
-    return userError(describeStep(*step.step) + ": the size '" + symbol.name() + "' became " + std::to_string(value) +
-                     "; this plan allows " + std::to_string(symbol.min()) + " to " + std::to_string(symbol.max()));
-  }
-  int64_t& bound = sizes_.symbols[static_cast<size_t>(step.symbol)];
-  if (bound == value) return Status();
-  bound = value;
-  ++sizes_.version;
-  return parts_.image.table().update(step.symbol, sizes_.symbols, sizes_.sizes).within(describeStep(*step.step));
-}
-
-Status ProgramFrame::runCall(PreparedStep& step, const FrameMemory& memory) {
-  FrameMemory called = memory;
-  called.arena = memory.arena + ownBytes_;
-  called.captures = step.captures.data();
-  size_t which = 0;
-  if (step.step->call().kind() == plan::CallStep::IF) which = scalarOf(step.condition) != 0 ? 0 : 1;
-  return which < step.called.size() ? step.called[which]->run(called) : Status();
 }
 
 }  // namespace shardwright

@@ -19,7 +19,6 @@ namespace shardwright {
 struct RunSizes {
   ExprTable::Symbols symbols;  // run-time ones are unknown until bound
   Sizes sizes;
-  Sizes limits;          // the same with run-time symbols at their maxima: what buffers are sized by
   uint64_t version = 1;  // counts changes of run-time symbols
 };
 
@@ -66,9 +65,11 @@ class ProgramFrame {
     StridedBlock block;  // of a transfer
     DType dtype = DType::kUndefined;
     int peer = 0;
-    int symbol = -1;              // of a bind: its slot
-    std::vector<void*> captures;  // of a call
-    TensorRef condition;          // of an IF
+    int symbol = -1;                             // of a bind, or of a LOOP's iterations: its slot
+    TensorRef integer;                           // of a bind: what is bound; of a LOOP: its trip count
+    TensorRef condition;                         // of an IF or LOOP
+    std::vector<void*> captures;                 // of a call, then its outputs
+    std::vector<StridedBlock> carried, results;  // of a LOOP: initial values, and the outputs that they go to
     std::vector<std::unique_ptr<ProgramFrame>> called;
     std::vector<Address> addresses;
   };
@@ -84,6 +85,8 @@ class ProgramFrame {
   Status prepareBind(PreparedStep& step);
   Status prepareCalled(PreparedStep& step);
   Status prepareCall(PreparedStep& step);
+  Status prepareLoop(PreparedStep& step);
+  Status readInteger(PreparedStep& step, const plan::View& view, TensorRef* into);
   StatusOr<TensorRef> operand(const plan::View& view, Window& window) const;
   void addAddress(PreparedStep& step, void** data, const Window& window) const;
 
@@ -92,8 +95,11 @@ class ProgramFrame {
   Status runStep(PreparedStep& step, const FrameMemory& memory);
   Status runCollective(PreparedStep& step);
   Status runTransfer(PreparedStep& step);
+  Status transfer(PreparedStep& step);
   Status runBind(PreparedStep& step);
+  Status bindSymbol(int slot, int64_t value, const plan::Step& step);
   Status runCall(PreparedStep& step, const FrameMemory& memory);
+  Status runLoop(PreparedStep& step, const FrameMemory& called);
 
   RankParts& parts_;
   const int index_;

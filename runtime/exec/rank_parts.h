@@ -37,17 +37,14 @@ class GroupQueue {
 };
 
 constexpr int kNumCollectiveKinds = 6;
-const char* collectiveKindName(int kind);  // "all-reduce", "all-gather", …
 
 struct RankStats {
   int64_t weightBytes = 0;     // this rank's shards of the constants that its programs use, as the plan says them
   int64_t constantBytes = 0;   // what they take in memory: in their kernels' layouts, as they are, or both
   int64_t temporaryBytes = 0;  // the most that a run has used: buffers that live between steps
   int64_t scratchBytes = 0;    // the most that a kernel has used while it ran
-  // By CollectiveKind, of the last run: the bytes of what went in or came out here, whichever is more.
+  // By CollectiveKind (numbered as plan::CollectiveStep::Kind is), of the last run: the bytes of what went in or came out here, whichever is more.
   std::array<int64_t, kNumCollectiveKinds> collectiveBytes{};
-
-  int64_t peakBytes() const { return constantBytes + temporaryBytes + scratchBytes; }
 };
 
 struct RankParts {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/exec/plan_image.h"
+#include "runtime/plan/step_views.h"
 
 namespace shardwright {
 namespace {
@@ -43,13 +44,14 @@ std::string reportJson(const RunReport& report) {
     nlohmann::ordered_json collectives = nlohmann::json::object();
     for (int kind = 0; kind < kNumCollectiveKinds; ++kind) {
       int64_t bytes = stats.collectiveBytes[static_cast<size_t>(kind)];
-      if (bytes > 0) collectives[collectiveKindName(kind)] = bytes;
+      if (bytes > 0) collectives[collectiveKindName(static_cast<plan::CollectiveStep::Kind>(kind))] = bytes;
     }
     nlohmann::ordered_json rank;
     rank["rank"] = i;
-    rank["peakBytes"] = stats.peakBytes();
+    rank["peakBytes"] = stats.temporaryBytes;
     rank["weightBytes"] = stats.weightBytes;
-    rank["temporaryBytes"] = stats.temporaryBytes;
+    rank["constantBytes"] = stats.constantBytes;
+    rank["scratchBytes"] = stats.scratchBytes;
     rank["collectiveBytes"] = collectives;
     json["ranks"].push_back(rank);
   }
@@ -83,10 +85,12 @@ std::string reportText(const RunReport& report, const plan::Plan& plan) {
   for (size_t i = 0; i < report.ranks.size(); ++i) {
     const RankStats& stats = report.ranks[i];
     all += describeRank(plan.mesh(), static_cast<int>(i)) + ": weights " + megabytes(stats.weightBytes) +
-           ", temporaries " + megabytes(stats.temporaryBytes) + ", peak " + megabytes(stats.peakBytes());
+           ", temporaries " + megabytes(stats.temporaryBytes);
     for (int kind = 0; kind < kNumCollectiveKinds; ++kind) {
       int64_t bytes = stats.collectiveBytes[static_cast<size_t>(kind)];
-      if (bytes > 0) all += ", " + std::string(collectiveKindName(kind)) + " " + megabytes(bytes);
+      if (bytes > 0)
+        all += ", " + std::string(collectiveKindName(static_cast<plan::CollectiveStep::Kind>(kind))) + " " +
+               megabytes(bytes);
     }
     all += "\n";
   }

@@ -20,8 +20,7 @@ struct RunReport {
   double min() const;
 };
 
-// Keys: seconds, median, ranks (rank, weightBytes, peakBytes, collectiveBytes by kind, of one run), outputs (name,
-// maxAbsError, maxRelError); null where an error is not a number that JSON has.
+// The keys are README's; null where an error is not a number that JSON has.
 std::string reportJson(const RunReport& report);
 
 // A few lines for people.

@@ -4,7 +4,9 @@
 
 #include "runtime/comm/local/local_fabric.h"
 #include "runtime/device/cpu/cpu_features.h"
+#include "runtime/exec/kernel_table.h"
 #include "runtime/exec/plan_image.h"
+#include "runtime/plan/checker.h"
 #include "runtime/plan/mesh_ranks.h"
 #include "runtime/plan/plan_io.h"
 #include "runtime/session/rank_thread.h"
@@ -86,6 +88,9 @@ Status checkSections(const plan::Plan& plan, const std::string& folder) {
 
 StatusOr<std::unique_ptr<Session>> Session::open(const std::string& planFolder, const SessionOptions& options) {
   SW_ASSIGN_OR_RETURN(plan::Plan plan, loadPlan(planFolder));
+  CheckOptions checks;
+  checks.verifyKernel = verifyKernelStep;
+  SW_RETURN_IF_ERROR(checkPlan(plan, checks).within(planFolder));
   SW_RETURN_IF_ERROR(checkMachine(plan, planFolder, options));
   SW_RETURN_IF_ERROR(checkSections(plan, planFolder));
   auto state = std::make_shared<State>();
