@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/base/crc32c.h"
+#include "runtime/base/expr.h"
 #include "runtime/base/safetensors.h"
 #include "runtime/plan/plan.pb.h"
 #include "runtime/plan/plan_io.h"
