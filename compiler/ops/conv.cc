@@ -124,8 +124,8 @@ KernelCall poolCall(const OpView& op) {
   const StatusOr<Window> window = windowOf(op, {});
   KernelCall call;
   call.kernel = "pool";
-  call.attrs = {{"kind", std::string(IsMax ? "max" : "average")},
-                {"kernel", window->kernel},
+  call.attrs = {{"mode", std::string(IsMax ? "max" : "average")},
+                {"kernel_shape", window->kernel},
                 {"strides", window->strides},
                 {"dilations", window->dilations},
                 {"pads", window->pads()}};

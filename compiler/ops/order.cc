@@ -26,8 +26,7 @@ KernelCall argCall(const OpView& op) {
   KernelCall call;
   call.kernel = "arg_reduce";
   call.attrs = {{"axis", static_cast<int64_t>(argAxis(op))},
-                {"keepdims", op.intAttr("keepdims", 1)},
-                {"largest", static_cast<int64_t>(IsMax)},
+                {"mode", std::string(IsMax ? "max" : "min")},
                 {"select_last_index", op.intAttr("select_last_index", 0)}};
   call.operands = {0};
   return call;

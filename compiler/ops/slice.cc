@@ -262,7 +262,8 @@ KernelCall padCall(const OpView& op) {
   KernelCall call;
   call.kernel = "pad";
   call.attrs = {{"mode", op.stringAttr("mode", "constant")}, {"pads", all}};
-  call.operands = {0, op.has(2) ? 2 : -1};
+  call.operands = {0};
+  if (op.has(2)) call.operands.push_back(2);
   return call;
 }
 
