@@ -77,9 +77,12 @@ std::optional<Expr> mulValue(const OpView&, Expr a, Expr b) { return a * b; }
 std::optional<Expr> minValue(const OpView& op, Expr a, Expr b) { return op.facts().simplify(Expr::min(a, b)); }
 std::optional<Expr> maxValue(const OpView& op, Expr a, Expr b) { return op.facts().simplify(Expr::max(a, b)); }
 
+// A size that divides is not 0 wherever the model runs at all.
+bool mayDivide(const OpView& op, Expr b) { return op.facts().lowerBound(b) >= 0 && b != Expr(0); }
+
 // ONNX's integer division truncates, Expr's floors: they agree where neither side is negative.
 std::optional<Expr> divValue(const OpView& op, Expr a, Expr b) {
-  if (!op.facts().provablyPositive(b)) return std::nullopt;
+  if (!mayDivide(op, b)) return std::nullopt;
   if (auto x = a.constant(), y = b.constant(); x && y) return Expr(*x / *y);
   if (std::optional<Expr> exact = op.facts().simplify(a).dividedBy(op.facts().simplify(b))) return exact;
   if (op.facts().lowerBound(a) < 0) return std::nullopt;
@@ -88,7 +91,7 @@ std::optional<Expr> divValue(const OpView& op, Expr a, Expr b) {
 
 // Mod takes the divisor's sign, as Expr::mod does for positive divisors. With fmod it takes the dividend's.
 std::optional<Expr> modValue(const OpView& op, Expr a, Expr b) {
-  if (!op.facts().provablyPositive(b)) return std::nullopt;
+  if (!mayDivide(op, b)) return std::nullopt;
   if (op.intAttr("fmod", 0) && op.facts().lowerBound(a) < 0) return std::nullopt;
   return op.facts().simplify(Expr::mod(a, b));
 }
