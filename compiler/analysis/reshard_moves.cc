@@ -91,13 +91,15 @@ class MoveFinder {
  public:
   MoveFinder(const Sharding& state, const Sharding& target, llvm::ArrayRef<Expr> dims, const Mesh& mesh,
              const Facts& facts)
-      : state_(state), target_(target), mesh_(mesh), facts_(facts), targetAxes_(target.usedAxes()) {
-    for (size_t d = 0; d < dims.size(); ++d) aligned_.push_back(align(state.dims[d], target.dims[d], dims[d]));
-    AxisList used = state.usedAxes();
-    free_ = freeAxes(mesh, used);
+      : state_(state), target_(target), facts_(facts), targetAxes_(target.usedAxes()) {
+    free_ = freeAxes(mesh, state.usedAxes());
     keepsPartial_ = state.combiner == target.combiner;
-    for (int d = 0; d < static_cast<int>(dims.size()); ++d)
+    aligned_.resize(dims.size());
+    for (int d = 0; d < static_cast<int>(dims.size()); ++d) {
+      if (state.dims[d] == target.dims[d]) continue;
+      aligned_[d] = align(state.dims[d], target.dims[d], dims[d]);
       for (int f = 0; f < static_cast<int>(aligned_[d].a.size()); ++f) look({d, f});
+    }
   }
 
   std::vector<ReshardStep> find() {
@@ -163,17 +165,21 @@ class MoveFinder {
     ReshardStep s;
     s.kind = kind;
     s.axes = canonical(axes);
-    s.before = state_;
-    for (size_t d = 0; d < aligned_.size(); ++d)
-      s.before.dims[d].factors.assign(aligned_[d].a.begin(), aligned_[d].a.end());
-    s.after = s.before;
+    s.before = s.after = state_;
     return s;
   }
+  // The dims that a step works on are cut as the target is.
+  void cut(ReshardStep& s, int d) const {
+    s.before.dims[d].factors.assign(aligned_[d].a.begin(), aligned_[d].a.end());
+    s.after.dims[d] = s.before.dims[d];
+  }
   void applyGather(ReshardStep& s, const Gather& gather) const {
+    if (s.split.dim != gather.place.dim) cut(s, gather.place.dim);
     s.gather = gather.place;
     s.after.dims[gather.place.dim].factors[gather.place.factor].axes = gather.keeps;
   }
   void applySplit(ReshardStep& s, const Split& split, llvm::ArrayRef<SubAxis> added) const {
+    if (s.gather.dim != split.place.dim) cut(s, split.place.dim);
     s.split = split.place;
     const DimSplit& y = *goal(split.place);
     DimSplit& before = s.before.dims[split.place.dim].factors[split.place.factor];
@@ -287,6 +293,7 @@ class MoveFinder {
     const DimSplit& x = at(ride.place);
     if (!sameParts(sizeOf(ride.has), x.granules, x.extent, facts_)) return;
     ReshardStep s = step(kind, axes);
+    cut(s, ride.place.dim);
     s.split = ride.place;
     DimSplit& before = s.before.dims[ride.place.dim].factors[ride.place.factor];
     DimSplit& after = s.after.dims[ride.place.dim].factors[ride.place.factor];
@@ -302,9 +309,12 @@ class MoveFinder {
   void permuteToTarget() {
     AxisList from, to;
     if (canonical(state_.partial) != canonical(target_.partial) || state_.combiner != target_.combiner) return;
+    for (const AlignedDim& d : aligned_)
+      if (!d.aligned) return;
     ReshardStep s = step(ReshardKind::kPermute, {});
-    for (size_t d = 0; d < aligned_.size(); ++d) {
-      if (!aligned_[d].aligned) return;
+    for (int d = 0; d < static_cast<int>(aligned_.size()); ++d) {
+      if (aligned_[d].a.empty()) continue;  // nothing to do here
+      cut(s, d);
       for (size_t f = 0; f < aligned_[d].a.size(); ++f) {
         const DimSplit &x = aligned_[d].a[f], &y = aligned_[d].b[f];
         if (sizeOf(x.axes) != sizeOf(y.axes) || !sameParts(sizeOf(x.axes), x.granules, y.granules, facts_)) return;
@@ -325,6 +335,7 @@ class MoveFinder {
     first.append(rest.begin(), rest.end());
     if (canonical(first) == canonical(axes) || sizeOf(first) != sizeOf(axes)) return;
     ReshardStep s = step(ReshardKind::kPermute, {});
+    cut(s, place.dim);
     s.after.dims[place.dim].factors[place.factor].axes = first;
     pushPermute(std::move(s), axes, first);
   }
@@ -343,7 +354,6 @@ class MoveFinder {
   }
 
   const Sharding &state_, &target_;
-  const Mesh& mesh_;
   const Facts& facts_;
   AxisList targetAxes_, free_;
   bool keepsPartial_ = false;

@@ -55,6 +55,19 @@ size_t hashOf(const Sharding& s) {
   return hash;
 }
 
+// The canonical sharding after a step from `state`; dims that it does not work on are canonical already.
+Sharding reached(const ReshardStep& step, const Sharding& state, const Facts& facts) {
+  Sharding s = step.after;
+  for (size_t d = 0; d < s.dims.size(); ++d) {
+    bool touched = step.kind == ReshardKind::kPermute || step.gather.dim == static_cast<int>(d) ||
+                   step.split.dim == static_cast<int>(d);
+    s.dims[d] = touched ? canonical(s.dims[d], facts) : state.dims[d];
+  }
+  std::sort(s.partial.begin(), s.partial.end());
+  s.partial = canonical(s.partial);
+  return s;
+}
+
 struct ShardingHash {
   size_t operator()(const Sharding& s) const { return hashOf(s); }
 };
@@ -147,7 +160,7 @@ ReshardPlan ReshardPlanner::plan(llvm::ArrayRef<Expr> dims, DType dtype, const S
     nodes[at].done = true;
     if (at == goal) break;
     for (ReshardStep& step : movesTowards(nodes[at].sharding, to, dims, state_->mesh, state_->facts)) {
-      int next = nodeOf(canonical(step.after, dims, state_->facts));
+      int next = nodeOf(reached(step, nodes[at].sharding, state_->facts));
       step.seconds = state_->secondsOf(step, nodes[at].bytes, nodes[next].bytes, dtype);
       double seconds = nodes[at].seconds + step.seconds;
       if (nodes[next].done || (nodes[next].seconds >= 0 && nodes[next].seconds <= seconds)) continue;

@@ -170,10 +170,10 @@ namespace {
 AxisList cutAt(llvm::ArrayRef<SubAxis> list, llvm::ArrayRef<SubAxis> other) {
   AxisList result;
   for (SubAxis sub : list) {
-    std::vector<int64_t> cuts;
+    llvm::SmallVector<int64_t, 8> cuts;
     for (const SubAxis& o : other)
-      if (o.axis == sub.axis) cuts.insert(cuts.end(), {o.pre, o.pre * o.size});
-    std::sort(cuts.begin(), cuts.end());
+      if (o.axis == sub.axis && o != sub) cuts.append({o.pre, o.pre * o.size});
+    if (cuts.size() > 1) std::sort(cuts.begin(), cuts.end());
     for (int64_t cut : cuts) {
       int64_t end = sub.pre * sub.size;
       if (cut <= sub.pre || cut >= end || cut % sub.pre != 0 || end % cut != 0) continue;

@@ -57,6 +57,9 @@ AxisList Sharding::usedAxes() const {
   return list;
 }
 
+bool operator==(const DimSharding& a, const DimSharding& b) {
+  return compareLists(a.factors, b.factors, compareSplits) == 0;
+}
 bool operator==(const Sharding& a, const Sharding& b) { return compareShardings(a, b) == 0; }
 bool operator<(const Sharding& a, const Sharding& b) { return compareShardings(a, b) < 0; }
 

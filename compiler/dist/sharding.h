@@ -56,6 +56,7 @@ struct Sharding {
   bool isReplicated() const;
   AxisList usedAxes() const;  // of dims and partial
 };
+bool operator==(const DimSharding& a, const DimSharding& b);
 bool operator==(const Sharding& a, const Sharding& b);
 inline bool operator!=(const Sharding& a, const Sharding& b) { return !(a == b); }
 bool operator<(const Sharding& a, const Sharding& b);  // an order that is the same in every process
