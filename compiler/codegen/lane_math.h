@@ -1,9 +1,10 @@
 // Owns mathematical functions as LLVM IR: polynomials over a float, a double, or a vector of either, lane by lane and
 // without calls. It knows neither dtypes narrower than float32 nor loops over operands.
 //
-// Error in float32: at most 4 ulp everywhere. In float64: about 1e-14 relative; sin, cos and tan of float64 arguments
-// beyond 1e6 lose one bit for every further factor of two. NaN goes in, NaN comes out; infinities, zeros with their sign and
-// denormals as in C's library. A result depends only on its own lane, and is the same for every width.
+// Error in float32: at most 4 ulp everywhere. In float64: about 1e-14 relative; but sin, cos and tan of float64 arguments
+// beyond 1e6 lose one bit for every further factor of two, until beyond 2^51 all that is left is that they lie in [-1, 1].
+// NaN goes in, NaN comes out; infinities, zeros with their sign and denormals as in C's library. A result depends only on
+// its own lane, and is the same for every width.
 #pragma once
 
 #include "compiler/codegen/loop_nest.h"
@@ -89,6 +90,7 @@ class LaneMath {
   Value* asin64(Value* x);
   Value* acos64(Value* x);
   Value* atan64(Value* x);
+  Value* halfExp64(Value* x);  // exp(x) / 2, which overflows later
   Value* sinh64(Value* x);
   Value* cosh64(Value* x);
   Value* asinh64(Value* x);
@@ -105,6 +107,7 @@ class LaneMath {
   Reduced reduceHugeFloat(Value* x);
   Value* sinCos(ScalarOp op, Value* x);
   Value* tan(Value* x);
+  Value* tinyItself(Value* x, Value* result);
 
   struct Pair {
     Value *high, *low;
@@ -112,7 +115,7 @@ class LaneMath {
   Pair product(Value* a, Value* b);  // exactly
   Pair logPair64(Value* x);          // log of x > 0 in about 65 bits
   Value* powPositive(Value* x, Value* y);
-  Value* smallIntegerPower(Value* x, Value* y);
+  Value* smallIntegerPower(Value* x, Value* y, Value* otherwise);
 
   llvm::IRBuilder<>& b;
   bool fused_;

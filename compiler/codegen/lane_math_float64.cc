@@ -1,4 +1,6 @@
 // The float64 functions, which also serve the rare float32 ones.
+#include <limits>
+
 #include "compiler/codegen/lane_math_poly.h"
 #include "compiler/codegen/polynomials.h"
 
@@ -22,7 +24,7 @@ LaneMath::ExpParts LaneMath::expParts64(Value* x) {
   return {n.integer, r, b.CreateFMul(b.CreateFMul(r, r), poly(kExpTail64, r))};
 }
 
-// exp(high + low), |low| much smaller than 1.
+// exp(high + low), |low| at most some units in the last place of high.
 llvm::Value* LaneMath::expSum64(Value* high, Value* low) {
   Value* floor = num(high, -746);  // results are 0 below, infinite above
   Value* ceiling = num(high, 710);
@@ -134,6 +136,11 @@ llvm::Value* LaneMath::atan64(Value* x) {
   return copySign(b.CreateFAdd(offset, b.CreateFAdd(core, offsetLow)), x);
 }
 
+llvm::Value* LaneMath::halfExp64(Value* x) {
+  Value* root = exp64(b.CreateFMul(x, num(x, 0.5)));
+  return b.CreateFMul(b.CreateFMul(root, num(x, 0.5)), root);
+}
+
 // (m + m / (m + 1)) / 2 with m = exp|x| - 1. Near the top of the range exp|x| overflows before its half does.
 llvm::Value* LaneMath::sinh64(Value* x) {
   Value* a = fabs(x);
@@ -141,17 +148,14 @@ llvm::Value* LaneMath::sinh64(Value* x) {
   Value* large = b.CreateFCmpOGT(a, limit);
   Value* m = expm1Of64(b.CreateSelect(large, limit, a));
   Value* ordinary = b.CreateFAdd(m, b.CreateFDiv(m, b.CreateFAdd(m, num(x, 1))));
-  Value* result = b.CreateSelect(large, expSum64(b.CreateFSub(a, num(x, kLn2High)), num(x, -kLn2Low)),
-                                 b.CreateFMul(ordinary, num(x, 0.5)));
-  return copySign(result, x);
+  return copySign(b.CreateSelect(large, halfExp64(a), b.CreateFMul(ordinary, num(x, 0.5))), x);
 }
 
 llvm::Value* LaneMath::cosh64(Value* x) {
   Value* a = fabs(x);
-  Value* large = b.CreateFCmpOGT(a, num(x, 700));
   Value* e = exp64(a);
   Value* ordinary = b.CreateFMul(b.CreateFAdd(e, b.CreateFDiv(num(x, 1), e)), num(x, 0.5));
-  return b.CreateSelect(large, expSum64(b.CreateFSub(a, num(x, kLn2High)), num(x, -kLn2Low)), ordinary);
+  return b.CreateSelect(b.CreateFCmpOGT(a, num(x, 700)), halfExp64(a), ordinary);
 }
 
 llvm::Value* LaneMath::tanh64(Value* x) {
@@ -177,7 +181,8 @@ llvm::Value* LaneMath::acosh64(Value* x) {
   Value* large = b.CreateFCmpOGT(x, num(x, 0x1p28));
   Value* t = b.CreateFSub(b.CreateSelect(large, num(x, 2), x), num(x, 1));
   Value* argument = b.CreateFAdd(t, sqrt(b.CreateFMul(t, b.CreateFAdd(t, num(x, 2)))));
-  return b.CreateSelect(large, b.CreateFAdd(log64(x), num(x, kLn2)), log1p64(argument));
+  Value* result = b.CreateSelect(large, b.CreateFAdd(log64(x), num(x, kLn2)), log1p64(argument));
+  return b.CreateSelect(b.CreateFCmpOLT(x, num(x, 1)), num(x, std::numeric_limits<double>::quiet_NaN()), result);
 }
 
 llvm::Value* LaneMath::atanh64(Value* x) {

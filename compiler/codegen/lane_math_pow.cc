@@ -62,21 +62,30 @@ llvm::Value* LaneMath::powPositive(Value* x, Value* y) {
   safe = b.CreateSelect(b.CreateFCmpOLT(safe, b.CreateFNeg(bound)), b.CreateFNeg(bound), safe);
   Pair exponent = product(safe, logarithm.high);
   Value* low = mulAdd(safe, logarithm.low, exponent.low);
-  Value* large = b.CreateFCmpOGT(fabs(exponent.high), num(y, 1e4));
-  return expSum64(exponent.high, b.CreateSelect(large, num(y, 0), low));
+  Value* high = b.CreateFAdd(exponent.high, low);
+  low = b.CreateFSub(low, b.CreateFSub(high, exponent.high));
+  Value* large = b.CreateFCmpOGT(fabs(high), num(y, 1e4));
+  return expSum64(high, b.CreateSelect(large, num(y, 0), low));
 }
 
-// x^y for whole |y| ≤ 31, by squaring: exact where the products are.
-llvm::Value* LaneMath::smallIntegerPower(Value* x, Value* y) {
-  Value* n = roundSmall(fabs(y), 1).integer;
-  Value* result = num(x, 1);
+// Where |y| is whole and at most 31, x^y by squaring, which is exact where the products are; elsewhere `otherwise`.
+llvm::Value* LaneMath::smallIntegerPower(Value* x, Value* y, Value* otherwise) {
+  Value* a = fabs(y);
+  Value* n = roundSmall(a, 1).integer;
+  Value* power = num(x, 1);
   Value* square = x;
   for (int bit = 0; bit < 5; ++bit) {
     Value* set = b.CreateICmpNE(b.CreateAnd(n, intNum(n, 1u << bit)), intNum(n, 0));
-    result = b.CreateSelect(set, b.CreateFMul(result, square), result);
+    power = b.CreateSelect(set, b.CreateFMul(power, square), power);
     if (bit < 4) square = b.CreateFMul(square, square);
   }
-  return b.CreateSelect(b.CreateFCmpOLT(y, num(y, 0)), b.CreateFDiv(num(x, 1), result), result);
+  Value* whole = b.CreateFCmpOEQ(round(a, llvm::Intrinsic::trunc), a);
+  Value* small = b.CreateAnd(whole, b.CreateFCmpOLE(a, num(y, 31)));
+  // The inverse of a power that overflows may be denormal.
+  Value* negative = b.CreateFCmpOLT(y, num(y, 0));
+  Value* lost = b.CreateAnd(negative, b.CreateFCmpOGT(fabs(power), num(x, 0x1p1000)));
+  power = b.CreateSelect(negative, b.CreateFDiv(num(x, 1), power), power);
+  return b.CreateSelect(b.CreateAnd(small, b.CreateNot(lost)), power, otherwise);
 }
 
 llvm::Value* LaneMath::pow(Value* x, Value* y) {
@@ -101,9 +110,8 @@ llvm::Value* LaneMath::pow(Value* x, Value* y) {
   Value* result = b.CreateSelect(b.CreateAnd(negative, odd), b.CreateFNeg(magnitude), magnitude);
   Value* noRoot = b.CreateAnd(b.CreateFCmpOLT(x, zero), b.CreateAnd(b.CreateNot(whole), b.CreateFCmpOLT(a, top)));
   result = b.CreateSelect(noRoot, num(x, std::nan("")), result);
-  Value* small = b.CreateAnd(whole, b.CreateFCmpOLE(fabs(y), num(y, 31)));
   Value* ordinary = b.CreateAnd(b.CreateNot(isZero), b.CreateFCmpOLT(a, top));
-  result = b.CreateSelect(b.CreateAnd(small, ordinary), smallIntegerPower(x, y), result);
+  result = b.CreateSelect(ordinary, smallIntegerPower(x, y, result), result);
 
   result = b.CreateSelect(b.CreateFCmpUNO(x, y), num(x, std::nan("")), result);
   Value* alwaysOne = b.CreateOr(b.CreateFCmpOEQ(y, zero), b.CreateFCmpOEQ(x, one));
@@ -123,11 +131,13 @@ llvm::Value* LaneMath::powConstant(Value* x, double y) {
   if (y == -1) return b.CreateFDiv(one, x);
   if (y == 0.5) return root();
   if (y == -0.5) return b.CreateFDiv(one, root());
-  if (y == 2 || y == -2 || y == 3 || y == 4) {
+  if (y == -2) {
+    Value* inverse = b.CreateFDiv(one, x);  // first: the square of a small x may be denormal
+    return b.CreateFMul(inverse, inverse);
+  }
+  if (y == 2 || y == 3 || y == 4) {
     Value* square = b.CreateFMul(x, x);
-    if (y == 2) return square;
-    if (y == -2) return b.CreateFDiv(one, square);
-    return b.CreateFMul(square, y == 3 ? x : square);
+    return y == 2 ? square : b.CreateFMul(square, y == 3 ? x : square);
   }
   return pow(x, num(x, y));
 }
@@ -139,16 +149,19 @@ llvm::Value* LaneMath::fmod(Value* x, Value* y) {
   Value* start = fabs(x);
   Value* divisor = fabs(y);
   Value* possible = b.CreateAnd(b.CreateFCmpOGT(divisor, num(x, 0)), b.CreateFCmpOLT(start, num(x, infinity)));
-  auto exponentOf = [&](Value* v) {
-    Value* pattern = bits(v);
-    return b.CreateAnd(b.CreateLShr(pattern, intNum(pattern, 52)), intNum(pattern, 0x7ff));
+  // Denormals are brought up by 2^54, so that their exponents can be read.
+  struct Scaled {
+    Value *normal, *lift, *field;  // the exponent is field - lift
   };
-  // A denormal divisor is brought up by 2^54, so that its exponent can be read.
-  Value* denormal = b.CreateFCmpOLT(divisor, num(y, 0x1p-1022));
-  Value* normal = b.CreateSelect(denormal, b.CreateFMul(divisor, num(y, 0x1p54)), divisor);
-  Value* divisorExponent = exponentOf(normal);
-  Value* least =
-      b.CreateSelect(denormal, intNum(divisorExponent, static_cast<uint64_t>(-54)), intNum(divisorExponent, 0));
+  auto scaled = [&](Value* v) -> Scaled {
+    Value* denormal = b.CreateFCmpOLT(v, num(v, 0x1p-1022));
+    Value* normal = b.CreateSelect(denormal, b.CreateFMul(v, num(v, 0x1p54)), v);
+    Value* pattern = bits(normal);
+    Value* field = b.CreateAnd(b.CreateLShr(pattern, intNum(pattern, 52)), intNum(pattern, 0x7ff));
+    return {normal, b.CreateSelect(denormal, intNum(field, 54), intNum(field, 0)), field};
+  };
+  Scaled unit = scaled(divisor);
+  Value* least = b.CreateNeg(unit.lift);
 
   llvm::BasicBlock* before = b.GetInsertBlock();
   llvm::Function* function = before->getParent();
@@ -162,10 +175,11 @@ llvm::Value* LaneMath::fmod(Value* x, Value* y) {
   Value* active = b.CreateAnd(possible, b.CreateFCmpOGE(r, divisor));
   b.CreateCondBr(any(active), body, after);
   b.SetInsertPoint(body);
-  Value* steps = b.CreateSub(exponentOf(r), divisorExponent);
+  Scaled rest = scaled(r);
+  Value* steps = b.CreateSub(b.CreateSub(rest.field, rest.lift), unit.field);
   steps = b.CreateSelect(b.CreateICmpSLT(steps, least), least, steps);
   steps = b.CreateSelect(active, steps, intNum(steps, 0));
-  Value* multiple = scaleByPowerOfTwo(normal, steps);
+  Value* multiple = scaleByPowerOfTwo(unit.normal, steps);
   Value* above = b.CreateFCmpOGT(multiple, r);
   multiple = b.CreateSelect(above, b.CreateFMul(multiple, num(x, 0.5)), multiple);
   r->addIncoming(b.CreateSelect(active, b.CreateFSub(r, multiple), r), body);

@@ -58,7 +58,7 @@ LaneMath::Reduced LaneMath::reduceHugeFloat(Value* x) {
   Value* pattern = bits(x);
   Value* field = b.CreateAnd(b.CreateLShr(pattern, intNum(pattern, 23)), intNum(pattern, 255));
   Value* row = b.CreateSub(field, intNum(field, 150 + kFirstExponent));
-  Value* inTable = b.CreateICmpULT(row, intNum(row, kNumExponents - 1));  // the last would be infinities
+  Value* inTable = b.CreateICmpULT(row, intNum(row, kNumExponents));  // else the lane is another's business
   row = b.CreateMul(b.CreateSelect(inTable, row, intNum(row, 0)), intNum(row, 3));
   Value* mantissaBits = b.CreateOr(b.CreateAnd(pattern, intNum(pattern, 0x807fffff)), intNum(pattern, 150u << 23));
   Value* mantissa = toDouble(fromBits(mantissaBits, x));
@@ -90,7 +90,15 @@ LaneMath::Reduced LaneMath::reduceAngle(Value* x) {
   Rounded quadrant = roundSmall(wide, kTwoOverPi);
   Value* angle = wide;
   for (double part : kHalfPiPart) angle = mulAdd(quadrant.value, num(wide, -part), angle);
-  if (!isFloat) return {angle, quadrant.integer};
+  if (!isFloat) {
+    // Where too few digits of π are left the angle is meaningless, but remains one.
+    for (double end : {0.79, -0.79}) {
+      Value* bound = num(angle, end);
+      Value* beyond = end > 0 ? b.CreateFCmpOGT(angle, bound) : b.CreateFCmpOLT(angle, bound);
+      angle = b.CreateSelect(beyond, bound, angle);
+    }
+    return {angle, quadrant.integer};
+  }
 
   // The rare large ones have a block of their own.
   Value* a = fabs(x);
@@ -118,6 +126,12 @@ LaneMath::Reduced LaneMath::reduceAngle(Value* x) {
   return {mergedAngle, merge(quadrant.integer, hugeQuadrant)};
 }
 
+// Where the function is x to the last bit; adding a tail of nothing would take -0's sign.
+llvm::Value* LaneMath::tinyItself(Value* x, Value* result) {
+  double tiny = x->getType()->getScalarType()->isFloatTy() ? 0x1p-13 : 0x1p-28;
+  return b.CreateSelect(b.CreateFCmpOLT(fabs(x), num(x, tiny)), x, result);
+}
+
 // Odd quadrants exchange sine and cosine, the upper half of them changes the sign.
 llvm::Value* LaneMath::sinCos(ScalarOp op, Value* x) {
   bool isFloat = x->getType()->getScalarType()->isFloatTy();
@@ -133,7 +147,8 @@ llvm::Value* LaneMath::sinCos(ScalarOp op, Value* x) {
   Value* odd = b.CreateICmpNE(b.CreateAnd(quadrant, intNum(quadrant, 1)), intNum(quadrant, 0));
   Value* result = b.CreateSelect(odd, cosine, sine);
   Value* flip = b.CreateShl(b.CreateLShr(quadrant, intNum(quadrant, 1)), intNum(quadrant, isFloat ? 31 : 63));
-  return fromBits(b.CreateXor(bits(result), flip), result);
+  result = fromBits(b.CreateXor(bits(result), flip), result);
+  return op == ScalarOp::kSin ? tinyItself(x, result) : result;
 }
 
 // In double for both types.
@@ -146,7 +161,7 @@ llvm::Value* LaneMath::tan(Value* x) {
       b.CreateFAdd(mulAdd(z, num(z, -0.5), num(z, 1)), b.CreateFMul(b.CreateFMul(z, z), poly(kCosTail64, z)));
   Value* odd = b.CreateICmpNE(b.CreateAnd(reduced.quadrant, intNum(reduced.quadrant, 1)), intNum(reduced.quadrant, 0));
   Value* result = b.CreateFDiv(b.CreateSelect(odd, cosine, sine), b.CreateSelect(odd, b.CreateFNeg(sine), cosine));
-  return x->getType()->getScalarType()->isFloatTy() ? toFloat(result) : result;
+  return tinyItself(x, x->getType()->getScalarType()->isFloatTy() ? toFloat(result) : result);
 }
 
 }  // namespace shardwright

@@ -128,7 +128,7 @@ class Shaper {
       (once ? place.afterLoops : place.inLoops) = true;
       ++place.uses;
       plan.hasLoops |= !once;
-      plan.maskable &= once || !stridedAlongLanes(store.operand);
+      plan.maskable &= (once && !shape_.lanesAreOuter) || !stridedAlongLanes(store.operand);
     }
     plan.hasLoops |= !phase.reductions.empty();
     int cost = 0;
@@ -139,9 +139,9 @@ class Shaper {
         plan.nodes[input].afterLoops |= place.afterLoops;
         plan.nodes[input].uses += place.inLoops || place.afterLoops;
       }
-      if (!place.inLoops) continue;
-      if (place.depth == nest_.numInner) cost += costOf(phase.nodes[n]);
-      if (phase.nodes[n].op == ScalarOp::kLoad) plan.maskable &= !stridedAlongLanes(phase.nodes[n].index);
+      bool used = place.inLoops || place.afterLoops;
+      if (used && phase.nodes[n].op == ScalarOp::kLoad) plan.maskable &= !stridedAlongLanes(phase.nodes[n].index);
+      if (place.inLoops && place.depth == nest_.numInner) cost += costOf(phase.nodes[n]);
     }
     plan.unroll = cost <= 10 ? 4 : cost <= 25 ? 2 : 1;
     if (phase.reductions.empty()) plan.unroll = std::min(plan.unroll, 2);

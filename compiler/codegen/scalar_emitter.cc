@@ -50,12 +50,17 @@ llvm::Type* ScalarEmitter::memoryLanes(DType type, int width) const {
   return width == 1 ? scalar : FixedVectorType::get(scalar, width);
 }
 
+// Keeps LLVM from moving operations over a conversion: as operations on half they would become calls.
+llvm::Value* ScalarEmitter::fenced(Value* held) {
+  return b.CreateUnaryIntrinsic(llvm::Intrinsic::arithmetic_fence, held);
+}
+
 // Without instructions: the exponent and mantissa moved into a float's place and scaled by 2^112, which also makes denormals
 // normal; the exponent of infinities and NaNs is filled up.
 llvm::Value* ScalarEmitter::halfToFloat(Value* raw) {
   llvm::Type* floats = sameLanes(raw, b.getFloatTy());
   if (traits_.halfConversions) {
-    return b.CreateFPExt(b.CreateBitCast(raw, sameLanes(raw, b.getHalfTy())), floats);
+    return fenced(b.CreateFPExt(b.CreateBitCast(raw, sameLanes(raw, b.getHalfTy())), floats));
   }
   Value* wide = b.CreateZExt(raw, sameLanes(raw, b.getInt32Ty()));
   Value* magnitude = b.CreateShl(b.CreateAnd(wide, intConstant(wide, 0x7fff)), intConstant(wide, 13));
@@ -71,7 +76,7 @@ llvm::Value* ScalarEmitter::halfToFloat(Value* raw) {
 llvm::Value* ScalarEmitter::floatToHalf(Value* held) {
   llvm::Type* shorts = sameLanes(held, b.getInt16Ty());
   if (traits_.halfConversions) {
-    return b.CreateBitCast(b.CreateFPTrunc(held, sameLanes(held, b.getHalfTy())), shorts);
+    return b.CreateBitCast(b.CreateFPTrunc(fenced(held), sameLanes(held, b.getHalfTy())), shorts);
   }
   Value* pattern = b.CreateBitCast(held, sameLanes(held, b.getInt32Ty()));
   Value* magnitude = b.CreateAnd(pattern, intConstant(pattern, 0x7fffffff));

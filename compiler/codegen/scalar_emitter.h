@@ -52,6 +52,7 @@ class ScalarEmitter {
   Value* divideIntegers(Value* x, Value* y, DType type);
   Value* remainder(ScalarOp op, Value* x, Value* y, DType type);
   Value* shift(ScalarOp op, Value* x, Value* y, DType type);
+  Value* fenced(Value* held);
   Value* halfToFloat(Value* raw);
   Value* floatToHalf(Value* held);
   Value* floatToBfloat(Value* held);

@@ -554,17 +554,24 @@ Function LoadedObject::find(const std::string& name) const {
   return handle_ ? reinterpret_cast<Function>(dlsym(handle_, name.c_str())) : nullptr;
 }
 
-Compiled compileNest(const LoopNest& nest, const std::string& cpu) {
-  Compiled compiled;
+std::unique_ptr<LoadedObject> compileNests(const std::vector<LoopNest>& nests, const std::string& cpu) {
   StatusOr<CpuTarget> target = CpuTarget::resolve(cpu);
   EXPECT_TRUE(target.ok()) << target.status().message();
-  if (!target.ok()) return compiled;
-  StatusOr<std::string> bytes = compileLoops({nest}, *target);
-  EXPECT_TRUE(bytes.ok()) << bytes.status().message() << "\n" << nest.str();
-  if (!bytes.ok()) return compiled;
-  compiled.object = std::make_unique<LoadedObject>(*bytes);
-  compiled.function = compiled.object->find(nest.name);
-  EXPECT_NE(compiled.function, nullptr) << compiled.object->error();
+  if (!target.ok()) return nullptr;
+  StatusOr<std::string> bytes = compileLoops(nests, *target);
+  EXPECT_TRUE(bytes.ok()) << bytes.status().message();
+  if (!bytes.ok()) return nullptr;
+  auto object = std::make_unique<LoadedObject>(*bytes);
+  EXPECT_EQ(object->error(), "");
+  return object;
+}
+
+Compiled compileNest(const LoopNest& nest, const std::string& cpu) {
+  Compiled compiled;
+  compiled.object = compileNests({nest}, cpu);
+  EXPECT_NE(compiled.object, nullptr) << nest.str();
+  if (compiled.object) compiled.function = compiled.object->find(nest.name);
+  EXPECT_NE(compiled.function, nullptr) << nest.str();
   return compiled;
 }
 

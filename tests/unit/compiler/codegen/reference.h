@@ -50,6 +50,8 @@ struct Compiled {
   Function function = nullptr;
 };
 Compiled compileNest(const LoopNest& nest, const std::string& cpu = "");
+// Many nests at once; null if that fails.
+std::unique_ptr<LoadedObject> compileNests(const std::vector<LoopNest>& nests, const std::string& cpu = "");
 
 // Units in the last place between two floats (or doubles): 0 for equal, NaN against NaN and 0 against -0; huge for NaN
 // against a number.
