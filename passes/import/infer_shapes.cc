@@ -80,12 +80,13 @@ class InferShapes : public mlir::PassWrapper<InferShapes, mlir::OperationPass<ml
     mlir::OpBuilder builder(op);
     if (row->upgrade && !check(op, row->upgrade(op, opsetOfOp(op), builder))) return false;
     op->removeAttr(kOpset);
-    foldStaticOperands(builder, op, *row, facts_);
     std::vector<SizeEquality> assumed;
     OpView view(op, facts_, &assumed);
     llvm::SmallVector<TensorShape> shapes;
     if (!check(op, inferResults(view, *row, shapes))) return false;
     setResultTypes(op, shapes);
+    // Only now: a folded operand no longer says its type.
+    foldStaticOperands(builder, op, *row, facts_);
     if (!assumed.empty() && !check(op, stateEqualities(module_, assumed, facts_))) return false;
     if (row->inferValue) fold(op, row->inferValue(OpView(op, facts_)));
     return false;
