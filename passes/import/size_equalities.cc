@@ -1,6 +1,7 @@
 #include "passes/import/size_equalities.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/tensor_type.h"
@@ -40,11 +41,34 @@ std::optional<Definition> solve(Expr a, Expr b) {
   return std::nullopt;
 }
 
-void substituteEverywhere(mlir::ModuleOp module, const Definition& definition) {
-  std::map<std::string, Expr> replacements{{definition.symbol, definition.value}};
+// symbol = min(symbol, 512), from a table of 512 positions that is cut to a sequence, bounds the symbol.
+struct Bound {
+  std::string symbol;
+  int64_t max;
+};
+std::optional<Bound> boundFrom(Expr a, Expr b, const Facts& facts) {
+  for (auto [symbol, least] : {std::make_pair(a, b), std::make_pair(b, a)}) {
+    int64_t max = facts.upperBound(least);
+    if (symbol.isSymbol() && isOfInputs(symbol.symbolName()) && least == Expr::min(symbol, Expr(max)))
+      return Bound{symbol.symbolName(), max};
+  }
+  return std::nullopt;
+}
+
+void takeBound(mlir::ModuleOp module, const Bound& bound) {
+  std::vector<SymbolInfo> symbols = symbolsOf(module);
+  for (SymbolInfo& symbol : symbols) {
+    if (symbol.name != bound.symbol) continue;
+    symbol.range.max = std::min(symbol.range.max, bound.max);
+    symbol.assumed = std::min(symbol.assumed, symbol.range.max);
+  }
+  setSymbols(module, symbols);
+}
+
+void rewriteEverywhere(mlir::ModuleOp module, const std::function<Expr(Expr)>& rewrite) {
   auto replaced = [&](mlir::Attribute attr) {
     Exprs exprs;
-    for (const Expr& e : exprsOf(attr)) exprs.push_back(e.substitute(replacements));
+    for (const Expr& e : exprsOf(attr)) exprs.push_back(rewrite(e));
     return exprs;
   };
   mlir::AttrTypeReplacer replacer;
@@ -85,11 +109,18 @@ Status stateEqualities(mlir::ModuleOp module, const std::vector<SizeEquality>& e
   for (const SizeEquality& equality : equalities) {
     Expr a = facts.simplify(equality.a), b = facts.simplify(equality.b);
     if (facts.provablyEqual(a, b)) continue;
+    if (std::optional<Bound> bound = boundFrom(a, b, facts)) {
+      takeBound(module, *bound);
+      facts = factsOf(module);
+      rewriteEverywhere(module, [&](Expr e) { return facts.simplify(e); });
+      continue;
+    }
     std::optional<Definition> definition = solve(a, b);
     if (!definition)
       return userError("sizes " + a.str() + " and " + b.str() +
                        " must be equal, and cannot be proven to be; fix one of their symbols with --dim");
-    substituteEverywhere(module, *definition);
+    std::map<std::string, Expr> replacements{{definition->symbol, definition->value}};
+    rewriteEverywhere(module, [&](Expr e) { return e.substitute(replacements); });
     takeOutSymbol(module, *definition, facts);
     addEquality(module, definition->symbol, definition->value);
     facts = factsOf(module);
