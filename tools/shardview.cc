@@ -28,7 +28,7 @@ int verify(const Options& options, const plan::Plan& plan) {
   if (messages.empty()) messages = damagedFiles(options.folder, plan);
   for (const std::string& message : messages) std::fprintf(stderr, "shardview: %s\n", message.c_str());
   if (!messages.empty()) return static_cast<int>(StatusCode::kCheckFailed);
-  std::printf("%s: the plan holds all constraints and its files are intact\n", options.folder.c_str());
+  std::printf("%s: the plan satisfies its constraints and its files are intact\n", options.folder.c_str());
   return 0;
 }
 

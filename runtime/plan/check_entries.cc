@@ -100,6 +100,8 @@ class CallCheck {
 
 // --- P26, P27 -------------------------------------------------------------------------------------------------------------
 
+constexpr uint32_t kMostMicrobatches = 1 << 12;
+
 void checkActions(const plan::Entry& e, const plan::Entry::StagePrograms& stage, const std::string& where,
                   Findings& findings) {
   uint32_t microbatches = std::max(e.microbatches(), 1u);
@@ -137,6 +139,8 @@ void checkEntry(const PlanUnderCheck& checked, const plan::Entry& e, Findings& f
                          " <= " + std::to_string(g.upper()),
                      "a range of an expression over sizes");
   }
+  findings.require(e.microbatches() <= kMostMicrobatches, 27, where, std::to_string(e.microbatches()) + " microbatches",
+                   "at most " + std::to_string(kMostMicrobatches));
   if (e.microbatches() > 1 || !e.microbatch_symbol().empty()) {
     int slot = checked.table.slot(e.microbatch_symbol());
     bool holds = slot >= 0 && slot < plan.symbols_size() && !plan.symbols(slot).run_time();

@@ -72,6 +72,7 @@ class BindCheck {
 // --- P23 ----------------------------------------------------------------------------------------------------------------
 
 constexpr int kMostRanksRun = 256;
+constexpr uint32_t kMicrobatchesRun = 4;  // of entries without actions, which repeat themselves
 
 // A rank's communication, in order: what it sends, receives, joins, and where it waits for it.
 struct Event {
@@ -130,7 +131,7 @@ class EntryRun {
     for (const plan::Entry::Action& a : stage.actions())
       collect(rank, stage.chunks(static_cast<int>(a.chunk())), a.microbatch());
     if (stage.actions_size() == 0)
-      for (uint32_t m = 0; m < std::max(entry_.microbatches(), 1u); ++m)
+      for (uint32_t m = 0; m < std::clamp(entry_.microbatches(), 1u, kMicrobatchesRun); ++m)
         for (uint32_t chunk : stage.chunks()) collect(rank, chunk, m);
     state.complete.assign(state.events.size(), false);
   }

@@ -11,7 +11,7 @@
 namespace shardwright {
 namespace {
 
-constexpr int64_t kMostRanks = 1 << 20;
+constexpr int64_t kMostRanks = 1 << 16;
 
 void checkExprs(const plan::Plan& plan, Findings& findings) {
   for (int i = 0; i < 2; ++i) {

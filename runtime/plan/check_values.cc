@@ -60,7 +60,8 @@ class ValueCheck {
 
   void weightSet(const plan::WeightSet& w) {
     std::string where = "weight set " + quoted(w.name());
-    if (w.count() < 1) return findings_.add(9, where, "count " + std::to_string(w.count()), "at least 1");
+    if (w.count() < 1 || w.count() > numRanks(plan_.mesh()))
+      return findings_.add(9, where, "count " + std::to_string(w.count()), "1 to the number of ranks");
     ExprTable::Symbols symbols = checked_.table.noSymbols();
     for (int rank = 0; rank < numRanks(plan_.mesh()); ++rank) {
       checked_.table.bindCoordinates(rank, symbols);
@@ -117,12 +118,12 @@ class ValueCheck {
     }
     bool hasWeights =
         std::any_of(files.begin(), files.end(), [](const std::string& f) { return f.rfind("weights/", 0) == 0; });
-    std::set<uint32_t> used;
+    std::set<uint32_t> used;  // sets of files
     for (const plan::Constant& c : plan_.constants())
       if (hasWeights && c.weight_set() > 0) used.insert(c.weight_set() - 1);
     for (uint32_t index : used) {
       const plan::WeightSet& set = plan_.weight_sets(static_cast<int>(index));
-      for (int64_t k = 0; k < set.count(); ++k) {
+      for (int64_t k = 0; k < std::min<int64_t>(set.count(), numRanks(plan_.mesh())); ++k) {
         std::string file = "weights/" + set.name() + "-" + std::to_string(k) + ".safetensors";
         findings_.require(files.count(file) > 0, 10, "weight set " + quoted(set.name()), "no section " + quoted(file),
                           "a section for each of its files");

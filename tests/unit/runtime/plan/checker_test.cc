@@ -107,6 +107,7 @@ const Mutation kMutations[] = {
      [](plan::Plan& p) { p.mutable_inputs(0)->mutable_sharding()->set_combiner("sum"); }},
 
     {9, "file_number_beyond_the_count", "decoder", [](plan::Plan& p) { p.mutable_weight_sets(0)->set_count(1); }},
+    {9, "more_files_than_ranks", "decoder", [](plan::Plan& p) { p.mutable_weight_sets(0)->set_count(INT64_MAX); }},
     {9, "file_number_that_depends_on_sizes", "decoder", [](plan::Plan& p) { p.mutable_weight_sets(0)->set_index(3); }},
     {9, "checksum_missing", "decoder", [](plan::Plan& p) { p.mutable_constants(0)->mutable_crc32c()->RemoveLast(); }},
     {9, "inline_data_of_another_size", "decoder", [](plan::Plan& p) { p.mutable_constants(2)->set_inline_data("abc"); }},
@@ -272,6 +273,7 @@ const Mutation kMutations[] = {
     {26, "guard_on_a_coordinate", "decoder", [](plan::Plan& p) { p.mutable_entries(1)->mutable_guards(0)->set_expr(14); }},
     {26, "nothing_to_run", "pipeline", [](plan::Plan& p) { p.clear_entries(); }},
 
+    {27, "too_many_microbatches", "pipeline", [](plan::Plan& p) { p.mutable_entries(0)->set_microbatches(1 << 20); }},
     {27, "microbatch_beyond_their_number", "pipeline",
      [](plan::Plan& p) { p.mutable_entries(0)->mutable_stages(0)->mutable_actions(1)->set_microbatch(2); }},
     {27, "action_missing", "pipeline",
