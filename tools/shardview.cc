@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string>
 
+#include "runtime/exec/kernel_table.h"
 #include "runtime/plan/checker.h"
 #include "runtime/plan/mesh_ranks.h"
 #include "runtime/plan/plan_files.h"
@@ -24,7 +25,9 @@ int fail(const Status& status) {
 }
 
 int verify(const Options& options, const plan::Plan& plan) {
-  std::vector<std::string> messages = planViolations(plan);
+  CheckOptions checks;
+  checks.verifyKernel = verifyKernelStep;
+  std::vector<std::string> messages = planViolations(plan, checks);
   if (messages.empty()) messages = damagedFiles(options.folder, plan);
   for (const std::string& message : messages) std::fprintf(stderr, "shardview: %s\n", message.c_str());
   if (!messages.empty()) return static_cast<int>(StatusCode::kCheckFailed);
