@@ -9,6 +9,7 @@ namespace shardwright {
 
 // import
 std::unique_ptr<mlir::Pass> createInferShapesPass();
+std::unique_ptr<mlir::Pass> createExpandOnImportPass();
 
 // partition
 std::unique_ptr<mlir::Pass> createPartitionPass();

@@ -18,6 +18,7 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   (void)options;
   // import
   manager.addPass(createInferShapesPass());
+  manager.addNestedPass<mlir::func::FuncOp>(createExpandOnImportPass());
   manager.addPass(mlir::createCSEPass());
   // partition
   manager.addPass(createPartitionPass());

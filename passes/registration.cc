@@ -3,8 +3,8 @@
 namespace shardwright {
 
 void registerPasses() {
-  for (auto create :
-       {createInferShapesPass, createPartitionPass, createExpandOpsPass, createFuseLoopsPass, createSelectStepsPass})
+  for (auto create : {createInferShapesPass, createExpandOnImportPass, createPartitionPass, createExpandOpsPass,
+                      createFuseLoopsPass, createSelectStepsPass})
     mlir::registerPass(create);
 }
 

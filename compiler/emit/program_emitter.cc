@@ -80,11 +80,6 @@ class ProgramEmitter {
     entry->set_name(name);
     entry->add_stages()->add_chunks(tables_.plan().programs_size());
     *tables_.plan().add_programs() = std::move(state.program);
-    if (name != "main") return;
-    for (const auto& [symbol, e] : equalitiesOf(function_->getParentOfType<mlir::ModuleOp>())) {
-      plan::Entry::Guard* guard = entry->add_guards();
-      guard->set_expr(tables_.expr(Expr::symbol(symbol) - e));
-    }
   }
 
   Status emitOp(mlir::Operation* op) {

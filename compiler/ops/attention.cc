@@ -53,6 +53,8 @@ StatusOr<Heads> headsOf(const OpView& op) {
 Status inferAttention(const OpView& op, ResultShapes& results) {
   SW_ASSIGN_OR_RETURN(const Heads h, headsOf(op));
   const Expr total = op.facts().simplify(h.past + h.keys);
+  if (op.has(kMask) && op.rank(kMask) > 0)
+    if (const Expr length = op.dims(kMask).back(); length != Expr(1)) op.assumeEqual(length, total);
   const DType type = op.dtype(kQuery);
   TensorShape y{type, {h.batch, h.queryHeads, h.queries, h.valueSize}};
   if (op.rank(kQuery) == 3) y.dims = {h.batch, h.queries, h.queryHeads * h.valueSize};

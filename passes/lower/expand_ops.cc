@@ -1,4 +1,9 @@
+#include <cmath>
+#include <limits>
+
+#include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
+#include "compiler/ops/node_builder.h"
 #include "compiler/ops/row.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
@@ -7,12 +12,46 @@
 namespace shardwright {
 namespace {
 
+// The number that leaves a combination as it is.
+double neutralElement(dist::Combiner combiner, DType dtype) {
+  double least = isFloat(dtype) ? -std::numeric_limits<double>::infinity() : -std::ldexp(1.0, bitWidth(dtype) - 1);
+  switch (combiner) {
+    case dist::Combiner::sum:
+      return 0;
+    case dist::Combiner::prod:
+      return 1;
+    case dist::Combiner::max:
+      return least;
+    case dist::Combiner::min:
+      return isFloat(dtype) ? -least : std::ldexp(1.0, bitWidth(dtype) - 1) - 1;
+  }
+  return 0;
+}
+
+// dist.mask as a choice between the value and the neutral element, which fuses with what is around it.
+void expandMask(dist::MaskOp mask, const Facts& facts) {
+  mlir::OpBuilder builder(mask);
+  NodeBuilder n(builder, OpView(mask, facts));
+  DType dtype = dtypeOf(mask.getInput().getType());
+  Expr position = meshOf(mask->getParentOfType<mlir::ModuleOp>()).coordinate(mask.getAxes().axes());
+  mlir::Value isFirst = n.node("Cast", {n.expr(Expr(1) - Expr::min(position, 1))},
+                               {{"to", n.intAttr(static_cast<int64_t>(DType::kBool))}});
+  mlir::Value other = n.scalar(neutralElement(mask.getCombiner(), dtype), dtype);
+  mask.replaceAllUsesWith(n.node("Where", {isFirst, mask.getInput(), other}));
+  mask.erase();
+}
+
 // Rewrites every op that is lowered through other ops into them, until none is left.
 //
-// Contract: after it every op with a row has a scalar body, a reduction body, a view or a kernel. Types do not change.
+// Contract of expand-ops: after it every op with a row has a scalar body, a reduction body, a view or a kernel, and no
+// dist.mask is left. expand-on-import expands only the ops whose row says that their parts are sharded, not they. Types do not
+// change.
 struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ExpandOps)
-  llvm::StringRef getArgument() const final { return "expand-ops"; }
+  enum class When { kOnImport, kBeforeFusion };
+  explicit ExpandOps(When when) : when_(when) {}
+  ExpandOps(const ExpandOps& other) : PassWrapper(other), when_(other.when_) {}
+  llvm::StringRef getArgument() const final { return when_ == When::kOnImport ? "expand-on-import" : "expand-ops"; }
   llvm::StringRef getDescription() const final { return "rewrite composite ops into simple ones"; }
 
   void runOnOperation() final {
@@ -22,8 +61,12 @@ struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::
     for (int depth = 0; depth < kMaxDepth; ++depth) {
       bool changed = false;
       for (mlir::Operation& op : llvm::make_early_inc_range(getOperation().getBody().front())) {
+        if (auto mask = mlir::dyn_cast<dist::MaskOp>(op)) {
+          expandMask(mask, facts);
+          continue;
+        }
         const Row* row = rowOf(&op);
-        const ExpandBody* body = row ? expansionOf(*row) : nullptr;
+        const ExpandBody* body = row && isDue(*row) ? expansionOf(*row) : nullptr;
         if (!body) continue;
         if (mlir::failed(expand(&op, *body, facts))) return signalPassFailure();
         changed = true;
@@ -33,6 +76,8 @@ struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::
     getOperation().emitError("internal error: an op's expansion expands without end");
     signalPassFailure();
   }
+
+  bool isDue(const Row& row) const { return when_ == When::kBeforeFusion || row.expandOnImport; }
 
   static const ExpandBody* expansionOf(const Row& row) {
     if (const auto* body = std::get_if<ExpandBody>(&row.lowering)) return body;
@@ -55,10 +100,18 @@ struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::
     op->erase();
     return mlir::success();
   }
+
+ private:
+  When when_;
 };
 
 }  // namespace
 
-std::unique_ptr<mlir::Pass> createExpandOpsPass() { return std::make_unique<ExpandOps>(); }
+std::unique_ptr<mlir::Pass> createExpandOnImportPass() {
+  return std::make_unique<ExpandOps>(ExpandOps::When::kOnImport);
+}
+std::unique_ptr<mlir::Pass> createExpandOpsPass() {
+  return std::make_unique<ExpandOps>(ExpandOps::When::kBeforeFusion);
+}
 
 }  // namespace shardwright
