@@ -23,6 +23,8 @@ std::optional<ElementRange> elementsOf(const plan::View& view, const std::vector
 
 namespace {
 
+constexpr int kMostPending = 8;  // Communicator::kMaxPending
+
 std::string number(__int128 v) {
   return v > INT64_MAX || v < INT64_MIN ? "beyond 64 bits" : std::to_string(static_cast<int64_t>(v));
 }
@@ -190,7 +192,7 @@ class RankCheck {
       findings_.require(holds, 22, inStep(p, s), "a wait for step " + quoted(p.steps(started).name()),
                         "one wait for each earlier asynchronous step, under its guard");
     }
-    std::map<uint32_t, int> lastWait;  // by group
+    std::map<uint32_t, std::vector<int>> waitsOfGroup;
     for (int i = 0; i < p.steps_size(); ++i) {
       const plan::Step& s = p.steps(i);
       if (!s.async()) continue;
@@ -201,14 +203,20 @@ class RankCheck {
         findings_.add(22, inStep(p, s), "no wait for it", "one wait");
         continue;
       }
-      if (s.has_collective()) {
-        int& last = lastWait.emplace(s.collective().group(), -1).first->second;
-        findings_.require(wait->second > last, 22, inStep(p, s), "a wait before that of an earlier start of its group",
-                          "waits in the order of the starts");
-        last = wait->second;
-      }
+      if (s.has_collective()) inOrder(waitsOfGroup[s.collective().group()], i, wait->second, inStep(p, s));
       untouched(p, i, wait->second);
     }
+  }
+
+  // A communicator completes what was started in its order, and holds a few at a time.
+  void inOrder(std::vector<int>& waits, int start, int wait, const std::string& where) {
+    auto pending = std::count_if(waits.begin(), waits.end(), [&](int w) { return w > start; });
+    findings_.require(waits.empty() || wait > waits.back(), 22, where,
+                      "a wait before that of an earlier start of its group", "waits in the order of the starts");
+    findings_.require(pending < kMostPending, 22, where,
+                      std::to_string(pending) + " collectives of its group under way",
+                      "fewer than " + std::to_string(kMostPending));
+    waits.push_back(wait);
   }
 
   // Between start and wait nobody touches what is being received, or writes what is being sent.

@@ -8,9 +8,9 @@
 namespace shardwright {
 namespace {
 
-// Improvement rounds are dear where there are many buffers, and there the first orders already do well.
-constexpr size_t kManyItems = 3000;
-constexpr int kMaxRounds = 60;
+// Improvement rounds cost a square of the number of buffers each, and where there are many, the first orders do well.
+constexpr size_t kImprovementWork = 20'000'000;
+constexpr size_t kMaxRounds = 60;
 
 struct Placed {
   int64_t begin, end;
@@ -97,11 +97,11 @@ class Packer {
 
   // What sticks out at the top is placed first next time, and what shares its steps right after it.
   void improve() {
-    if (items_.size() > kManyItems) return;
-    for (int round = 0; round < kMaxRounds && !isDone(); ++round) {
+    size_t rounds = std::min(kMaxRounds, kImprovementWork / (items_.size() * items_.size()));
+    for (size_t round = 0; round < rounds && !isDone(); ++round) {
       std::vector<size_t> order = bestOrder_;
       size_t top = order[0];
-      int skipped = 0;  // vary which of the highest items is promoted
+      size_t skipped = 0;  // vary which of the highest items is promoted
       for (size_t i : sortedBy(order, [&](size_t i) { return -(best_.offsets[i] + sizes_[i]); })) {
         top = i;
         if (skipped++ == round / 2) break;

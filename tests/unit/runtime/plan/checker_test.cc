@@ -198,6 +198,35 @@ const Mutation kMutations[] = {
     {22, "wait_for_a_later_step", "pipeline", [](plan::Plan& p) { step(p, 1, 1).mutable_wait()->set_step(3); }},
     {22, "two_waits_for_one_step", "pipeline",
      [](plan::Plan& p) { step(p, 0, 1).mutable_wait()->set_step(0), step(p, 1, 3) = step(p, 1, 1), step(p, 1, 3).set_name("again"); }},
+    {22, "too_many_under_way", "decoder",
+     [](plan::Plan& p) {  // nine starts in a row, then their waits
+       plan::Step start = step(p, 0, 2);
+       for (int i = 0; i < 9; ++i) {
+         start.set_name("start" + std::to_string(i));
+         start.mutable_collective()->mutable_input()->set_dims(0, 0);
+         start.mutable_collective()->mutable_output()->set_dims(0, 0);
+         *program(p, 0).add_steps() = start;
+       }
+       for (int i = 0; i < 9; ++i) {
+         plan::Step* wait = program(p, 0).add_steps();
+         wait->set_name("wait" + std::to_string(i));
+         wait->mutable_wait()->set_step(static_cast<uint32_t>(7 + i));
+       }
+       buffer(p, 0, 3).set_last_step(24);
+     }},
+    {22, "waits_in_another_order", "decoder",
+     [](plan::Plan& p) {
+       plan::Step start = step(p, 0, 2);
+       start.mutable_collective()->mutable_input()->set_dims(0, 0);
+       start.mutable_collective()->mutable_output()->set_dims(0, 0);
+       for (int i = 0; i < 2; ++i) start.set_name("start" + std::to_string(i)), *program(p, 0).add_steps() = start;
+       for (int i = 0; i < 2; ++i) {
+         plan::Step* wait = program(p, 0).add_steps();
+         wait->set_name("wait" + std::to_string(i));
+         wait->mutable_wait()->set_step(static_cast<uint32_t>(8 - i));
+       }
+       buffer(p, 0, 3).set_last_step(10);
+     }},
     {22, "kernel_started_early", "decoder", [](plan::Plan& p) { step(p, 0, 3).set_async(true); }},
     {22, "read_before_the_wait", "decoder",
      [](plan::Plan& p) { *step(p, 0, 3).mutable_kernel()->add_inputs() = input(p, 0, 5, 0); }},
