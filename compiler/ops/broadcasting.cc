@@ -148,7 +148,9 @@ std::vector<mlir::Value> expandSpaceToDepth(mlir::OpBuilder& builder, const OpVi
   const Exprs d = op.dims(0), to = op.result(0).dims;
   const Expr b = Expr(op.intAttr("blocksize", 1));
   mlir::Value x = n.reshape(n.operand(0), {d[0], d[1], to[2], b, to[3], b});
-  return {n.reshape(n.transpose(x, {0, 3, 5, 1, 2, 4}), to)};
+  const bool depthFirst = op.stringAttr("mode", "DCR") == "DCR";
+  x = depthFirst ? n.transpose(x, {0, 3, 5, 1, 2, 4}) : n.transpose(x, {0, 1, 3, 5, 2, 4});
+  return {n.reshape(x, to)};
 }
 
 }  // namespace

@@ -239,9 +239,9 @@ Row trilu() {
 }
 
 StatusOr<Expr> depthOf(const OpView& op) {
-  const std::optional<Exprs> depth = op.value(1);
-  if (!depth) return nodeError(op, "has a depth that depends on data");
-  return depth->front();
+  if (const std::optional<Exprs> depth = op.value(1)) return depth->front();
+  if (const std::optional<double> depth = op.constantScalar(1)) return Expr(static_cast<int64_t>(*depth));
+  return nodeError(op, "has a depth that depends on data; it must be a constant or a size");
 }
 
 Status inferOneHot(const OpView& op, ResultShapes& results) {
@@ -257,7 +257,7 @@ std::vector<mlir::Value> expandOneHot(mlir::OpBuilder& builder, const OpView& op
   NodeBuilder n(builder, op);
   const Exprs dims = op.result(0).dims;
   const int axis = op.axisAttr("axis", -1, op.rank(0) + 1);
-  const Expr depth = op.value(1)->front();
+  const Expr depth = *depthOf(op);
   mlir::Value index = n.cast(n.operand(0), DType::kInt64);
   mlir::Value isNegative = n.node("Less", {index, n.expr(Expr(0))});
   index = n.node("Where", {isNegative, n.add(index, n.expr(depth)), index});
