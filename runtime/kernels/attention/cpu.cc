@@ -139,6 +139,7 @@ const float* PreparedAttention::rowsOf(const TensorRef& x, int64_t head, int64_t
   return buffer;
 }
 
+// Columns of the last panel beyond the keys stay undefined: their scores are never read.
 // Lays keys out in panels: to[(key / panel) * depth * panel + i * panel + key % panel] = k[first + key][i].
 void PreparedAttention::layKeys(const TensorRef& k, int64_t head, int64_t first, int64_t count, float* to,
                                 float* buffer) const {
@@ -147,9 +148,6 @@ void PreparedAttention::layKeys(const TensorRef& k, int64_t head, int64_t first,
     const float* rows = rowsOf(k, head, first + key, width, s_.depth, s_.depth, buffer, stride);
     float* panel = to + key * s_.depth;
     transpose32(rows, stride, panel, panel_, s_.depth, width);
-    for (int64_t i = 0; i < s_.depth && width < panel_; ++i) {
-      std::fill_n(panel + i * panel_ + width, panel_ - width, 0.f);
-    }
   }
 }
 
