@@ -65,6 +65,10 @@ void loadFloats(DType type, const void* from, int64_t first, int64_t stride, int
 void storeFloats(DType type, void* to, int64_t first, int64_t stride, int64_t n, const float* from) {
   if (type == DType::kFloat32) {
     float* out = static_cast<float*>(to) + first;
+    if (stride == 1) {
+      std::memcpy(out, from, n * sizeof(float));
+      return;
+    }
     for (int64_t i = 0; i < n; ++i) out[i * stride] = from[i];
     return;
   }

@@ -11,9 +11,10 @@ namespace {
 template <int kLanes>
 constexpr int kRows = kLanes == 16 ? 12 : 6;
 
-template <int kLanes, int kCount>
-SW_INLINE void multiplyRows(const float* a, int64_t aStride, const float* b, int64_t bStride, float* c, int64_t cStride,
-                            int64_t k, bool add) {
+// Element (r, i) of a is at a[r * rowStride + i], or packed at a[i * kCount + r].
+template <int kLanes, int kCount, bool kPacked>
+SW_INLINE void multiplyRows(const float* a, int64_t rowStride, const float* b, int64_t bStride, float* c,
+                            int64_t cStride, int64_t k, bool add) {
   FloatVector<kLanes> sums[kCount][2];
 #pragma GCC unroll 12
   for (int r = 0; r < kCount; ++r) {
@@ -24,7 +25,7 @@ SW_INLINE void multiplyRows(const float* a, int64_t aStride, const float* b, int
     FloatVector<kLanes> low = loadVector<kLanes>(b + i * bStride), high = loadVector<kLanes>(b + i * bStride + kLanes);
 #pragma GCC unroll 12
     for (int r = 0; r < kCount; ++r) {
-      float factor = a[r * aStride + i];
+      float factor = kPacked ? a[i * kCount + r] : a[r * rowStride + i];
       sums[r][0] += factor * low;
       sums[r][1] += factor * high;
     }
@@ -36,17 +37,54 @@ SW_INLINE void multiplyRows(const float* a, int64_t aStride, const float* b, int
   }
 }
 
-// multiplyRows for a number of rows known only at run time.
+// One or two rows: more sums than rows, so that additions need not wait for each other.
 template <int kLanes, int kCount>
+SW_INLINE void multiplyFewRows(const float* a, const float* b, float* c, int64_t cStride, int64_t k, bool add) {
+  constexpr int kUnroll = 4;
+  FloatVector<kLanes> sums[kCount][kUnroll][2] = {};
+  int64_t i = 0;
+  for (; i + kUnroll <= k; i += kUnroll) {
+#pragma GCC unroll 4
+    for (int u = 0; u < kUnroll; ++u) {
+      FloatVector<kLanes> low = loadVector<kLanes>(b + (i + u) * 2 * kLanes);
+      FloatVector<kLanes> high = loadVector<kLanes>(b + (i + u) * 2 * kLanes + kLanes);
+#pragma GCC unroll 2
+      for (int r = 0; r < kCount; ++r) {
+        sums[r][u][0] += a[(i + u) * kCount + r] * low;
+        sums[r][u][1] += a[(i + u) * kCount + r] * high;
+      }
+    }
+  }
+  for (; i < k; ++i) {
+    for (int r = 0; r < kCount; ++r) {
+      sums[r][0][0] += a[i * kCount + r] * loadVector<kLanes>(b + i * 2 * kLanes);
+      sums[r][0][1] += a[i * kCount + r] * loadVector<kLanes>(b + i * 2 * kLanes + kLanes);
+    }
+  }
+  for (int r = 0; r < kCount; ++r) {
+    for (int v = 0; v < 2; ++v) {
+      FloatVector<kLanes> sum = (sums[r][0][v] + sums[r][1][v]) + (sums[r][2][v] + sums[r][3][v]);
+      float* to = c + r * cStride + v * kLanes;
+      storeVector<kLanes>(to, add ? loadVector<kLanes>(to) + sum : sum);
+    }
+  }
+}
+
+// multiplyRows for a number of rows known only at run time.
+template <int kLanes, int kCount, bool kPacked>
 SW_INLINE void multiplyUpTo(int64_t rows, const float* a, int64_t aStride, const float* b, int64_t bStride, float* c,
                             int64_t cStride, int64_t k, bool add) {
-  if (rows == kCount) return multiplyRows<kLanes, kCount>(a, aStride, b, bStride, c, cStride, k, add);
-  if constexpr (kCount > 1) multiplyUpTo<kLanes, kCount - 1>(rows, a, aStride, b, bStride, c, cStride, k, add);
+  if (rows == kCount) return multiplyRows<kLanes, kCount, kPacked>(a, aStride, b, bStride, c, cStride, k, add);
+  if constexpr (kCount > 1) {
+    multiplyUpTo<kLanes, kCount - 1, kPacked>(rows, a, aStride, b, bStride, c, cStride, k, add);
+  }
 }
 
 }  // namespace
 
 int productPanel() { return isaLevel() == IsaLevel::kAvx512 ? 32 : isaLevel() == IsaLevel::kAvx2 ? 16 : 8; }
+
+int productRows() { return isaLevel() == IsaLevel::kAvx512 ? 12 : 6; }
 
 SW_MULTIVERSION_LANES(void, multiplySmall,
                       (const float* a, int64_t aStride, const float* b, int64_t bStride, int64_t panelStride, float* c,
@@ -56,9 +94,22 @@ SW_MULTIVERSION_LANES(void, multiplySmall,
   for (int64_t j = 0; j < columns; j += kPanel) {
     const float* panel = b + j / kPanel * panelStride;
     for (int64_t r = 0; r < rows; r += kRows<kLanes>) {
-      multiplyUpTo<kLanes, kRows<kLanes>>(std::min<int64_t>(kRows<kLanes>, rows - r), a + r * aStride, aStride, panel,
-                                          bStride, c + r * cStride + j, cStride, k, add);
+      multiplyUpTo<kLanes, kRows<kLanes>, false>(std::min<int64_t>(kRows<kLanes>, rows - r), a + r * aStride, aStride,
+                                                 panel, bStride, c + r * cStride + j, cStride, k, add);
     }
+  }
+}
+
+SW_MULTIVERSION_LANES(void, multiplyPacked,
+                      (const float* a, int64_t aDepth, int64_t aFirst, const float* b, float* c, int64_t cStride,
+                       int64_t rows, int64_t k, bool add),
+                      (a, aDepth, aFirst, b, c, cStride, rows, k, add)) {
+  if (rows == 1) return multiplyFewRows<kLanes, 1>(a + aFirst, b, c, cStride, k, add);
+  if (rows == 2) return multiplyFewRows<kLanes, 2>(a + aFirst * 2, b, c, cStride, k, add);
+  for (int64_t r = 0; r < rows; r += kRows<kLanes>) {
+    int64_t count = std::min<int64_t>(kRows<kLanes>, rows - r);
+    multiplyUpTo<kLanes, kRows<kLanes>, true>(count, a + r * aDepth + aFirst * count, 0, b, 2 * kLanes, c + r * cStride,
+                                              cStride, k, add);
   }
 }
 
@@ -80,19 +131,22 @@ SW_MULTIVERSION_LANES(void, dotRows,
 }
 
 SW_MULTIVERSION_LANES(void, addWeightedRows,
-                      (const float* weights, const float* b, int64_t bStride, int64_t count, int64_t n, float* out),
-                      (weights, b, bStride, count, n, out)) {
+                      (const float* weights, int64_t weightStride, const float* b, int64_t bStride, int64_t count,
+                       int64_t n, float* out),
+                      (weights, weightStride, b, bStride, count, n, out)) {
   int64_t i = 0;
   for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
     FloatVector<kLanes> sums[4];
     for (int v = 0; v < 4; ++v) sums[v] = loadVector<kLanes>(out + i + v * kLanes);
     for (int64_t j = 0; j < count; ++j) {
-      for (int v = 0; v < 4; ++v) sums[v] += weights[j] * loadVector<kLanes>(b + j * bStride + i + v * kLanes);
+      float weight = weights[j * weightStride];
+      for (int v = 0; v < 4; ++v) sums[v] += weight * loadVector<kLanes>(b + j * bStride + i + v * kLanes);
     }
     for (int v = 0; v < 4; ++v) storeVector<kLanes>(out + i + v * kLanes, sums[v]);
   }
   for (int64_t j = 0; j < count; ++j) {
-    for (int64_t rest = i; rest < n; ++rest) out[rest] += weights[j] * b[j * bStride + rest];
+    float weight = weights[j * weightStride];
+    for (int64_t rest = i; rest < n; ++rest) out[rest] += weight * b[j * bStride + rest];
   }
 }
 

@@ -10,14 +10,16 @@
 #include <numeric>
 
 #include "runtime/kernels/kernel.h"
-#include "runtime/kernels/matmul/onednn_matmul.h"
+#include "runtime/kernels/onednn.h"
 #include "runtime/kernels/strided.h"
 
 namespace shardwright {
 namespace {
 
 struct Buffer {
-  explicit Buffer(int64_t bytes) : data(std::aligned_alloc(64, (bytes + 127) / 64 * 64)) { std::memset(data, 0, bytes + 64); }
+  explicit Buffer(int64_t bytes) : data(std::aligned_alloc(64, (bytes + 127) / 64 * 64)) {
+    std::memset(data, 0, bytes + 64);
+  }
   ~Buffer() { std::free(data); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -98,17 +100,30 @@ void matmul(benchmark::State& state) {
 // The same product by oneDNN alone, one thread, weights in its own layout.
 void onednnMatmul(benchmark::State& state) {
   int64_t m = state.range(0), k = state.range(1), n = state.range(2);
-  Tensor a({m, k}), b({k, n}), c({m, n});
-  auto layout = PackedLayout::choose(k, n);
-  Buffer packed(layout->elements() * 4 + 64), scratch(16 << 20);
   onednn::OneThread oneThread;
-  if (!layout->pack(b.ref.as<float>(), n, 1, static_cast<float*>(packed.data)).ok()) return;
-  auto product = TileProduct::compile(stridedMatrix(m, k, k, 1), *layout->columns(0, n), stridedMatrix(m, n, n, 1));
-  auto call = TileCall::make(*product);
-  for (auto _ : state) {
-    call->run(a.ref.as<float>(), static_cast<float*>(packed.data), c.ref.as<float>(), scratch.data);
-  }
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * m * k * n, benchmark::Counter::kIsIterationInvariantRate);
+  dnnl_dims_t aDims = {m, k}, bDims = {k, n}, cDims = {m, n};
+  dnnl_memory_desc_t a, b, c;
+  dnnl_memory_desc_init_by_tag(&a, 2, aDims, dnnl_f32, dnnl_ab);
+  dnnl_memory_desc_init_by_tag(&b, 2, bDims, dnnl_f32, dnnl_format_tag_any);
+  dnnl_memory_desc_init_by_tag(&c, 2, cDims, dnnl_f32, dnnl_ab);
+  dnnl_matmul_desc_t desc;
+  dnnl_matmul_desc_init(&desc, &a, &b, nullptr, &c);
+  dnnl_primitive_desc_t made = nullptr;
+  dnnl_primitive_t primitive = nullptr;
+  dnnl_primitive_desc_create(&made, &desc, nullptr, onednn::engine(), nullptr);
+  dnnl_primitive_create(&primitive, made);
+  b = *dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0);
+  Buffer aData(4 * m * k), bData(static_cast<int64_t>(dnnl_memory_desc_get_size(&b))), cData(4 * m * n);
+  auto place = [](const dnnl_memory_desc_t& d) { return onednn::Placed(std::move(onednn::makeMemory(d)).value()); };
+  onednn::Placed aMemory = place(a), bMemory = place(b), cMemory = place(c);
+  dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, aMemory.at(aData.data)},
+                            {DNNL_ARG_WEIGHTS, bMemory.at(bData.data)},
+                            {DNNL_ARG_DST, cMemory.at(cData.data)}};
+  for (auto _ : state) dnnl_primitive_execute(primitive, onednn::stream(), 3, args);
+  dnnl_primitive_destroy(primitive);
+  dnnl_primitive_desc_destroy(made);
+  double flops = 2.0 * static_cast<double>(m * k * n);
+  state.counters["GFLOP/s"] = benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 // channels, filters, size, kernel, stride, threads, channels last.

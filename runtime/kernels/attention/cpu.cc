@@ -234,7 +234,7 @@ void PreparedAttention::attend(int64_t head, int64_t block, const TensorRef* inp
     if (few_) {
       const float* values = rowsOf(inputs[2], head, key, count, s_.valueDepth, s_.valueDepth, w.values, stride);
       for (int64_t r = 0; r < rows; ++r) {
-        addWeightedRows(w.scores + r * keyTile(), values, stride, count, s_.valueDepth, w.sums + r * paddedDepth_);
+        addWeightedRows(w.scores + r * keyTile(), 1, values, stride, count, s_.valueDepth, w.sums + r * paddedDepth_);
       }
     } else {
       const float* values = rowsOf(inputs[2], head, key, count, s_.valueDepth, paddedDepth_, w.values, stride);

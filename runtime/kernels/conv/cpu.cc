@@ -4,6 +4,8 @@
 #include "runtime/kernels/conv/float_conv.h"
 #include "runtime/kernels/conv/kernel.h"
 #include "runtime/kernels/float_rows.h"
+#include "runtime/kernels/matmul/panels.h"
+#include "runtime/kernels/small_product.h"
 
 namespace shardwright {
 namespace {
@@ -29,7 +31,7 @@ class Conv : public Kernel {
 
   KernelSpec spec_;
   PostOps postOps_;
-  std::optional<PackedLayout> product_;       // how a 1 × 1 kernel is packed
+  bool product_ = false;                      // a 1 × 1 kernel is packed as a matrix
   std::optional<dnnl_memory_desc_t> window_;  // how any other is
 };
 
@@ -61,10 +63,8 @@ dnnl_memory_desc_t Conv::chooseLayout(const TensorRef& w) const {
 int64_t Conv::packedBytes(int input, const TensorRef& constant) {
   if (input != 1 || constant.rank < 3 || constant.rank > 2 + kMaxSpatial || constant.count() == 0) return 0;
   if (isPointwise(constant)) {
-    auto layout = PackedLayout::choose(constant.dims[1], constant.dims[0]);
-    if (!layout.ok() || !layout->blocked()) return 0;
-    product_ = *layout;
-    return layout->elements() * static_cast<int64_t>(sizeof(float));
+    product_ = true;
+    return packedElements(constant.dims[1], constant.dims[0]) * bitWidth(constant.dtype) / 8;
   }
   window_ = chooseLayout(constant);
   return static_cast<int64_t>(dnnl_memory_desc_get_size(&*window_));
@@ -74,6 +74,15 @@ Status Conv::pack(int input, const TensorRef& constant, void* packed, ThreadPool
   if (input != 1 || (!product_ && !window_)) {
     return internalError("step " + spec_.step + ": packs an operand that is used as it is");
   }
+  if (product_) {
+    auto part = [&](int t, int n) {
+      Slice panels = threadSlice((constant.dims[0] + productPanel() - 1) / productPanel(), t, n);
+      packConstant(constant.dtype, constant.data, constant.strides[1], constant.strides[0], constant.dims[1],
+                   panels.begin, panels.end, constant.dims[0], packed);
+    };
+    pool.run(part);
+    return Status();
+  }
   std::vector<float> dense;
   const float* from = constant.as<const float>();
   if (constant.dtype != DType::kFloat32 || !isDense(constant)) {
@@ -82,7 +91,6 @@ Status Conv::pack(int input, const TensorRef& constant, void* packed, ThreadPool
     pool.run(part);
     from = dense.data();
   }
-  if (product_) return product_->pack(from, 1, constant.dims[1], static_cast<float*>(packed));
   ConvShape shape{constant.dims[1] * group(), constant.dims[0], group(), {}};
   for (int i = 2; i < constant.rank; ++i) shape.spatial.push_back({0, 0, constant.dims[i]});
   SW_ASSIGN_OR_RETURN(WeightsReorder reorder, WeightsReorder::make(plainWeights(shape), *window_));
@@ -112,8 +120,7 @@ StatusOr<std::unique_ptr<PreparedKernel>> Conv::prepare(const std::vector<Tensor
   bool emptySum = x.dims[1] == 0;
   if (emptySum) return stepError(spec_, "convolves " + describe(x) + "; it must have at least one channel");
   if (isPointwise(w) && (product_ || !window_)) {
-    return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), product_ ? &*product_ : nullptr,
-                                numThreads);
+    return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), product_, numThreads);
   }
   if (!window_ && (w.dtype != DType::kFloat32 || !isDense(w))) {
     return stepError(spec_, "has the kernel " + describe(w) + "; one that is no constant must be dense float32");

@@ -10,11 +10,12 @@ namespace shardwright {
 // The output's strides with channels last: dims n, spatial…, m. Post-op operands follow by the same function.
 TensorRef channelsLastView(const TensorRef& tensor);
 
-// spec.inputs[2] is the bias. The shape's kernel must be 1 in every dim and its group 1; w is packed by `packed` unless null.
+// spec.inputs[2] is the bias. The shape's kernel must be 1 in every dim and its group 1; `packed` says whether w is,
+// as a constant [channels, filters] matrix.
 StatusOr<std::unique_ptr<PreparedKernel>> preparePointwiseConv(const KernelSpec& spec, ConvShape shape,
                                                                const std::vector<TensorRef>& inputs, const TensorRef& y,
-                                                               const std::vector<PostOps::Op>& ops,
-                                                               const PackedLayout* packed, int numThreads);
+                                                               const std::vector<PostOps::Op>& ops, bool packed,
+                                                               int numThreads);
 
 // w is packed in the layout *packed, or as ONNX orders it if null.
 StatusOr<std::unique_ptr<PreparedKernel>> prepareWindowConv(const KernelSpec& spec, ConvShape shape,

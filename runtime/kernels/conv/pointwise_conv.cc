@@ -2,6 +2,7 @@
 
 #include "runtime/kernels/attr_reader.h"
 #include "runtime/kernels/conv/float_conv.h"
+#include "runtime/kernels/matmul/panels.h"
 #include "runtime/kernels/padded_copy.h"
 
 namespace shardwright {
@@ -48,8 +49,8 @@ TensorRef channelsLastView(const TensorRef& tensor) {
 
 StatusOr<std::unique_ptr<PreparedKernel>> preparePointwiseConv(const KernelSpec& spec, ConvShape shape,
                                                                const std::vector<TensorRef>& inputs, const TensorRef& y,
-                                                               const std::vector<PostOps::Op>& ops,
-                                                               const PackedLayout* packed, int numThreads) {
+                                                               const std::vector<PostOps::Op>& ops, bool packed,
+                                                               int numThreads) {
   std::vector<TensorRef> views = inputs;
   KernelSpec productSpec = spec;
   std::optional<PaddedCopy> staged;
@@ -90,9 +91,9 @@ StatusOr<std::unique_ptr<PreparedKernel>> preparePointwiseConv(const KernelSpec&
     all.insert(all.begin(), bias);
   }
   SW_ASSIGN_OR_RETURN(MatmulProblem problem, makeMatmulProblem(productSpec, views, channelsLastView(y), all,
-                                                               packed != nullptr ? packed->elements() : 0));
-  SW_ASSIGN_OR_RETURN(std::unique_ptr<PreparedKernel> product,
-                      prepareFloatMatmul(productSpec, std::move(problem), all, packed, numThreads));
+                                                               packed ? packedElements(w.dims[1], w.dims[0]) : 0));
+  std::unique_ptr<PreparedKernel> product =
+      prepareFloatMatmul(productSpec, std::move(problem), all, packed, numThreads);
   return std::unique_ptr<PreparedKernel>(new PointwiseConv(std::move(product), std::move(staged), inputs.size()));
 }
 

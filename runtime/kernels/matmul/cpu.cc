@@ -5,6 +5,8 @@
 #include "runtime/kernels/matmul/exact_matmul.h"
 #include "runtime/kernels/matmul/float_matmul.h"
 #include "runtime/kernels/matmul/kernel.h"
+#include "runtime/kernels/matmul/panels.h"
+#include "runtime/kernels/small_product.h"
 
 namespace shardwright {
 namespace {
@@ -16,10 +18,8 @@ class Matmul : public Kernel {
 
   int64_t packedBytes(int input, const TensorRef& constant) override {
     if (input != 1 || exact_ || constant.rank < 2 || constant.count() == 0) return 0;
-    auto layout = PackedLayout::choose(constant.dims[constant.rank - 2], constant.dims[constant.rank - 1]);
-    if (!layout.ok() || !layout->blocked()) return 0;
-    packed_ = *layout;
-    return matrixCount(constant) * packed_->elements() * static_cast<int64_t>(sizeof(float));
+    packedStride_ = packedElements(constant.dims[constant.rank - 2], constant.dims[constant.rank - 1]);
+    return matrixCount(constant) * packedStride_ * bitWidth(constant.dtype) / 8;
   }
 
   Status pack(int input, const TensorRef& constant, void* packed, ThreadPool& pool) override;
@@ -27,44 +27,38 @@ class Matmul : public Kernel {
   StatusOr<std::unique_ptr<PreparedKernel>> prepare(const std::vector<TensorRef>& inputs,
                                                     const std::vector<TensorRef>& outputs, const Attrs&,
                                                     int numThreads) override {
-    SW_ASSIGN_OR_RETURN(MatmulProblem problem, makeMatmulProblem(spec_, inputs, outputs[0], postOps_.ops(),
-                                                                 packed_ ? packed_->elements() : 0));
+    SW_ASSIGN_OR_RETURN(MatmulProblem problem,
+                        makeMatmulProblem(spec_, inputs, outputs[0], postOps_.ops(), packedStride_));
     if (exact_) return prepareExactMatmul(spec_.inputs[0], std::move(problem));
-    return prepareFloatMatmul(spec_, std::move(problem), postOps_.ops(), packed_ ? &*packed_ : nullptr, numThreads);
+    return prepareFloatMatmul(spec_, std::move(problem), postOps_.ops(), packedStride_ > 0, numThreads);
   }
 
  private:
   KernelSpec spec_;
   PostOps postOps_;
   bool exact_;
-  std::optional<PackedLayout> packed_;  // once packedBytes() has asked for packing
+  int64_t packedStride_ = 0;  // elements of a packed matrix, once packedBytes() has asked for packing
 };
 
-// The different matrices one after the other; each is first made a dense float32 matrix where it is none.
+// The different matrices one after the other.
 Status Matmul::pack(int input, const TensorRef& constant, void* packed, ThreadPool& pool) {
-  if (input != 1 || !packed_) return internalError("step " + spec_.step + ": packs an operand that is used as it is");
-  TensorRef batch = constant, matrix = constant;
+  if (input != 1 || packedStride_ == 0) {
+    return internalError("step " + spec_.step + ": packs an operand that is used as it is");
+  }
+  TensorRef batch = constant;
   batch.rank -= 2;
   for (int i = 0; i < batch.rank; ++i) batch.dims[i] = batch.strides[i] != 0 ? batch.dims[i] : 1;
-  matrix.rank = 2;
-  std::copy_n(constant.dims + batch.rank, 2, matrix.dims);
-  std::copy_n(constant.strides + batch.rank, 2, matrix.strides);
-  std::vector<float> dense;
-  for (int64_t i = 0; i < matrixCount(constant); ++i) {
-    int64_t offset = flatOffset(i, batch.rank, batch.dims, batch.strides);
-    matrix.data = constant.as<char>() + offset * bitWidth(constant.dtype) / 8;
-    const float* from = matrix.as<const float>();
-    int64_t row = matrix.strides[0], column = matrix.strides[1];
-    if (constant.dtype != DType::kFloat32 || !usableStrides(matrix.dims[0], matrix.dims[1], row, column)) {
-      dense.resize(matrix.count());
-      auto part = [&](int t, int n) { loadWindow(matrix, dense.data(), t, n); };
-      pool.run(part);
-      from = dense.data();
-      row = matrix.dims[1];
-      column = 1;
+  int64_t k = constant.dims[batch.rank], n = constant.dims[batch.rank + 1], width = bitWidth(constant.dtype) / 8;
+  auto part = [&](int t, int threads) {
+    Slice panels = threadSlice((n + productPanel() - 1) / productPanel(), t, threads);
+    for (int64_t i = 0; i < matrixCount(constant); ++i) {
+      int64_t offset = flatOffset(i, batch.rank, batch.dims, batch.strides);
+      packConstant(constant.dtype, constant.as<const char>() + offset * width, constant.strides[batch.rank],
+                   constant.strides[batch.rank + 1], k, panels.begin, panels.end, n,
+                   static_cast<char*>(packed) + i * packedStride_ * width);
     }
-    SW_RETURN_IF_ERROR(packed_->pack(from, row, column, static_cast<float*>(packed) + i * packed_->elements()));
-  }
+  };
+  pool.run(part);
   return Status();
 }
 

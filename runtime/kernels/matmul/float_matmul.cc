@@ -1,82 +1,85 @@
 #include "runtime/kernels/matmul/float_matmul.h"
 
 #include <algorithm>
-#include <map>
-#include <tuple>
 
 #include "runtime/kernels/float_rows.h"
+#include "runtime/kernels/matmul/panels.h"
 #include "runtime/kernels/matmul/partition.h"
+#include "runtime/kernels/small_product.h"
 
 namespace shardwright {
 namespace {
 
-constexpr int64_t kPlainColumnGranule = 16;
+// Blocking, after Goto and van de Geijn's "Anatomy of High-Performance Matrix Multiplication": a block of kDepth rows of
+// a panel of b stays in the first-level cache while panels of a, in the second level, pass over it.
+constexpr int64_t kDepth = 256;
+constexpr int64_t kBlockRows = 240;         // of a, packed together; a multiple of 12
+constexpr int64_t kBlockColumns = 256;      // of the result, finished together: 240 × 256 floats in the second level
+constexpr int64_t kPackedFloats = 1 << 20;  // packed rows of a deep a: fewer rows, not more memory
+constexpr int64_t kFewRows = 4;             // a b that is no constant is not worth packing for fewer
 
-int64_t alignBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+int64_t roundUp(int64_t n, int64_t granule) { return (n + granule - 1) / granule * granule; }
 
-// An operand that is first laid out densely as float32, because its type or strides are not those that oneDNN takes.
-struct DenseCopy {
-  bool needed = false;
-  TensorRef view;  // distinct elements: batch dims along which the operand moves, rows, columns
-  int64_t scratchOffset = 0;
-
-  int64_t bytes() const { return needed ? alignBytes(view.count() * 4) : 0; }
-};
-
-DenseCopy planDenseCopy(DType type, const std::vector<int64_t>& batchDims, int64_t rows, int64_t columns,
-                        MatrixStrides& strides) {
-  DenseCopy copy;
-  copy.needed = type != DType::kFloat32 || !usableStrides(rows, columns, strides.row, strides.column);
-  if (!copy.needed) return copy;
-  TensorRef& view = copy.view;
-  view.dtype = type;
-  auto push = [&](int64_t dim, int64_t stride) {
-    view.dims[view.rank] = dim;
-    view.strides[view.rank++] = stride;
-  };
-  for (size_t i = 0; i < batchDims.size(); ++i) {
-    if (strides.batch[i] != 0) push(batchDims[i], strides.batch[i]);
-  }
-  push(rows, strides.row);
-  push(columns, strides.column);
-  std::vector<int64_t> dense = denseStrides(view.dims, view.rank);
-  int next = 0;
-  for (int64_t& stride : strides.batch) {
-    if (stride != 0) stride = dense[next++];
-  }
-  strides.row = columns;
-  strides.column = 1;
-  usableStrides(rows, columns, strides.row, strides.column);
-  return copy;
-}
-
-struct PlannedTile {
-  MatmulTile area;
-  int64_t aOffset = 0, bOffset = 0;
-  TileCall call;
-};
-
-struct PlannedPart {
-  int64_t firstBatch = 0, endBatch = 0;
-  std::vector<PlannedTile> tiles;
+// One thread's part of the scratch.
+struct Workspace {
+  float* a;       // packed rows of one block
+  float* b;       // packed columns of one block, or a widened panel of a 16-bit constant
+  float* c;       // a block of the result
+  float* buffer;  // kPackBuffer
 };
 
 class FloatMatmul : public PreparedKernel {
  public:
-  FloatMatmul(MatmulProblem problem, std::vector<PostOps::Op> ops, const KernelSpec& spec)
-      : p_(std::move(problem)), ops_(std::move(ops)), resultType_(spec.outputs[0]) {}
+  FloatMatmul(const KernelSpec& spec, MatmulProblem problem, std::vector<PostOps::Op> ops, bool packed, int numThreads)
+      : p_(std::move(problem)),
+        ops_(std::move(ops)),
+        aType_(spec.inputs[0]),
+        bType_(spec.inputs[1]),
+        cType_(spec.outputs[0]),
+        packed_(packed),
+        panel_(productPanel()) {
+    if (p_.m == 0 || p_.n == 0 || p_.batchCount() == 0) return;
+    parts_ = partitionMatmul(p_.batchCount(), p_.m, p_.n, p_.k, productRows(), panel_, numThreads);
+    int64_t fit = kPackedFloats / std::max<int64_t>(p_.k, 1) / productRows() * productRows();
+    blockRows_ = std::min(p_.m, std::clamp<int64_t>(fit, 4 * productRows(), kBlockRows));
+    // Where threads cut columns only, all need the same rows of a: they pack them together.
+    sharesRows_ = p_.batchCount() == 1 && parts_.size() > 1 && p_.m <= blockRows_;
+    for (const MatmulPart& part : parts_) sharesRows_ &= part.rows.end - part.rows.begin == p_.m;
+    bool asIs = !packed_ && p_.m <= kFewRows && bType_ == DType::kFloat32;
+    asRows_ = asIs && p_.b.column == 1;
+    asColumns_ = asIs && !asRows_ && p_.b.row == 1;
+    if (asRows_ || asColumns_) sharesRows_ = false;
+  }
 
-  Status plan(const KernelSpec& spec, const PackedLayout* packed, int numThreads);
-
-  int64_t scratchBytes() const override { return threadScratch_ + threadBytes_ * static_cast<int64_t>(parts_.size()); }
+  int64_t scratchBytes() const override {
+    int64_t shared = sharesRows_ ? aFloats() : 0;
+    return (shared + threadFloats() * static_cast<int64_t>(parts_.size())) * static_cast<int64_t>(sizeof(float));
+  }
 
   void run(const TensorRef* inputs, const TensorRef* outputs, void* scratch, ThreadPool& pool) override {
-    char* memory = static_cast<char*>(scratch);
-    const float* a = lay(aCopy_, inputs[0], memory, pool);
-    const float* b = lay(bCopy_, inputs[1], memory, pool);
+    float* memory = static_cast<float*>(scratch);
+    float* shared = nullptr;
+    if (sharesRows_) {
+      shared = memory;
+      memory += aFloats();
+      auto pack = [&](int t, int n) {
+        Slice slice = threadSlice(p_.m, t, n, productRows());
+        Workspace w = workspace(memory, t);
+        if (t < static_cast<int>(parts_.size())) packA(inputs[0], 0, slice, shared + slice.begin * p_.k, w);
+        // Threads beyond the parts have no workspace: the first takes over what they would pack.
+        for (int other = static_cast<int>(parts_.size()); t == 0 && other < n; ++other) {
+          Slice rest = threadSlice(p_.m, other, n, productRows());
+          packA(inputs[0], 0, rest, shared + rest.begin * p_.k, w);
+        }
+      };
+      pool.run(pack);
+    }
     auto part = [&](int t, int n) {
       for (size_t i = t; i < parts_.size(); i += n) {
-        runPart(parts_[i], a, b, inputs, outputs[0], memory + threadScratch_ + threadBytes_ * i);
+        Workspace w = workspace(memory, static_cast<int>(i));
+        for (int64_t batch = parts_[i].batches.begin; batch < parts_[i].batches.end; ++batch) {
+          computePart(parts_[i], batch, inputs, outputs[0], shared, w);
+        }
       }
     };
     if (parts_.size() == 1) return part(0, 1);
@@ -84,139 +87,148 @@ class FloatMatmul : public PreparedKernel {
   }
 
  private:
-  StatusOr<TileProduct*> product(const PackedLayout* packed, const MatmulTile& tile);
-  static const float* lay(const DenseCopy& copy, const TensorRef& operand, char* scratch, ThreadPool& pool);
-  void runPart(PlannedPart& part, const float* a, const float* b, const TensorRef* inputs, const TensorRef& result,
-               char* scratch);
-  void finish(const MatmulTile& area, int64_t batch, float* tile, int64_t stride, const TensorRef* inputs,
-              const TensorRef& result);
+  int64_t aFloats() const { return roundUp(blockRows_ * p_.k, 16); }
+  int64_t bFloats() const {
+    if (asRows_ || asColumns_) return 0;
+    if (!packed_) return p_.k * std::min(roundUp(p_.n, panel_), kBlockColumns);
+    return bType_ == DType::kFloat32 ? 0 : kDepth * panel_;
+  }
+  int64_t cFloats() const { return blockRows_ * std::min(roundUp(p_.n, panel_), kBlockColumns); }
+  int64_t threadFloats() const {
+    return (sharesRows_ ? 0 : aFloats()) + roundUp(bFloats(), 16) + roundUp(cFloats(), 16) + kPackBuffer;
+  }
+  Workspace workspace(float* memory, int part) const {
+    Workspace w;
+    w.a = memory + threadFloats() * part;
+    w.b = w.a + (sharesRows_ ? 0 : aFloats());
+    w.c = w.b + roundUp(bFloats(), 16);
+    w.buffer = w.c + roundUp(cFloats(), 16);
+    return w;
+  }
+
+  void packA(const TensorRef& a, int64_t batch, Slice rows, float* to, Workspace& w) const {
+    int64_t at = p_.batchOffset(batch, p_.a) * bitWidth(aType_) / 8;
+    packRows(aType_, a.as<const char>() + at, p_.a.row, p_.a.column, rows.begin, rows.end - rows.begin, p_.k, to,
+             w.buffer);
+  }
+
+  void computePart(const MatmulPart& part, int64_t batch, const TensorRef* inputs, const TensorRef& result,
+                   const float* sharedRows, Workspace& w) const;
+  void multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef& b,
+                     Workspace& w) const;
+  void multiplyFew(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, Workspace& w) const;
+  void finish(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, const TensorRef& result,
+              float* block) const;
 
   MatmulProblem p_;
   std::vector<PostOps::Op> ops_;
-  DType resultType_;
-  DenseCopy aCopy_, bCopy_;
-  bool direct_ = false;  // tiles are computed where they belong, not in scratch
-  std::map<std::tuple<int64_t, int64_t>, TileProduct> products_;  // by rows and columns
-  std::vector<PlannedPart> parts_;
-  int64_t tileBytes_ = 0, threadBytes_ = 0, threadScratch_ = 0;
+  DType aType_, bType_, cType_;
+  bool packed_;
+  int64_t panel_;
+  std::vector<MatmulPart> parts_;
+  int64_t blockRows_ = 0;
+  bool sharesRows_ = false;
+  bool asRows_ = false, asColumns_ = false;  // b is read in place: few rows of a, and b's rows or columns contiguous
 };
 
-Status FloatMatmul::plan(const KernelSpec& spec, const PackedLayout* packed, int numThreads) {
-  if (p_.m == 0 || p_.n == 0 || p_.batchCount() == 0) return Status();
-  direct_ = resultType_ == DType::kFloat32 && (p_.c.column == 1 || p_.n == 1) && (p_.c.row >= p_.n || p_.m == 1);
-  if (p_.k > 0) {
-    aCopy_ = planDenseCopy(spec.inputs[0], p_.batchDims, p_.m, p_.k, p_.a);
-    if (packed == nullptr) bCopy_ = planDenseCopy(spec.inputs[1], p_.batchDims, p_.k, p_.n, p_.b);
-  }
-  bCopy_.scratchOffset = aCopy_.bytes();
-  threadScratch_ = aCopy_.bytes() + bCopy_.bytes();
-  int64_t granule = packed != nullptr ? packed->columnBlock() : kPlainColumnGranule;
-  int64_t productBytes = 0;
-  for (const MatmulPart& cut : partitionMatmul(p_.batchCount(), p_.m, p_.n, p_.k, granule, numThreads)) {
-    PlannedPart part;
-    part.firstBatch = cut.firstBatch;
-    part.endBatch = cut.endBatch;
-    for (const MatmulTile& area : cut.tiles) {
-      PlannedTile tile;
-      tile.area = area;
-      tile.aOffset = area.row * p_.a.row;
-      tile.bOffset = packed != nullptr ? packed->columnOffset(area.column) : area.column * p_.b.column;
-      if (!direct_) tileBytes_ = std::max(tileBytes_, alignBytes(area.rows * area.columns * 4));
-      if (p_.k > 0) {
-        SW_ASSIGN_OR_RETURN(TileProduct * compiled, product(packed, area));
-        SW_ASSIGN_OR_RETURN(tile.call, TileCall::make(*compiled));
-        productBytes = std::max(productBytes, alignBytes(compiled->scratchBytes));
-      }
-      part.tiles.push_back(std::move(tile));
+void FloatMatmul::computePart(const MatmulPart& part, int64_t batch, const TensorRef* inputs, const TensorRef& result,
+                              const float* sharedRows, Workspace& w) const {
+  for (int64_t r = part.rows.begin; r < part.rows.end; r += blockRows_) {
+    Slice rows = {r, std::min(part.rows.end, r + blockRows_)};
+    const float* a = sharedRows;
+    if (a == nullptr) {
+      packA(inputs[0], batch, rows, w.a, w);
+      a = w.a;
     }
-    parts_.push_back(std::move(part));
-  }
-  threadBytes_ = tileBytes_ + productBytes;
-  return Status();
-}
-
-StatusOr<TileProduct*> FloatMatmul::product(const PackedLayout* packed, const MatmulTile& tile) {
-  auto key = std::make_tuple(tile.rows, tile.columns);
-  auto known = products_.find(key);
-  if (known != products_.end()) return &known->second;
-  int64_t aRow = p_.a.row, aColumn = p_.a.column, bRow = p_.b.row, bColumn = p_.b.column;
-  usableStrides(tile.rows, p_.k, aRow, aColumn);
-  dnnl_memory_desc_t b;
-  if (packed != nullptr) {
-    SW_ASSIGN_OR_RETURN(b, packed->columns(tile.column, tile.columns));
-  } else {
-    usableStrides(p_.k, tile.columns, bRow, bColumn);
-    b = stridedMatrix(p_.k, tile.columns, bRow, bColumn);
-  }
-  int64_t cRow = direct_ && p_.m > 1 ? p_.c.row : tile.columns;
-  SW_ASSIGN_OR_RETURN(TileProduct made, TileProduct::compile(stridedMatrix(tile.rows, p_.k, aRow, aColumn), b,
-                                                             stridedMatrix(tile.rows, tile.columns, cRow, 1)));
-  return &products_.emplace(key, std::move(made)).first->second;
-}
-
-const float* FloatMatmul::lay(const DenseCopy& copy, const TensorRef& operand, char* scratch, ThreadPool& pool) {
-  if (!copy.needed) return operand.as<const float>();
-  TensorRef view = copy.view;
-  view.data = operand.data;
-  float* to = reinterpret_cast<float*>(scratch + copy.scratchOffset);
-  auto part = [&](int t, int n) { loadWindow(view, to, t, n); };
-  pool.run(part);
-  return to;
-}
-
-void FloatMatmul::runPart(PlannedPart& part, const float* a, const float* b, const TensorRef* inputs,
-                          const TensorRef& result, char* scratch) {
-  onednn::OneThread oneThread;
-  for (int64_t batch = part.firstBatch; batch < part.endBatch; ++batch) {
-    const float* aMatrix = a + p_.batchOffset(batch, p_.a);
-    const float* bMatrix = b + p_.batchOffset(batch, p_.b);
-    for (PlannedTile& tile : part.tiles) {
-      const MatmulTile& area = tile.area;
-      float* to = reinterpret_cast<float*>(scratch);
-      int64_t stride = area.columns;
-      if (direct_) {
-        to = result.as<float>() + p_.batchOffset(batch, p_.c) + area.row * p_.c.row + area.column;
-        stride = p_.m > 1 ? p_.c.row : area.columns;
-      }
-      if (p_.k > 0) {
-        tile.call.run(aMatrix + tile.aOffset, bMatrix + tile.bOffset, to, scratch + tileBytes_);
+    for (int64_t c = part.columns.begin; c < part.columns.end; c += kBlockColumns) {
+      Slice columns = {c, std::min(part.columns.end, c + kBlockColumns)};
+      if (asRows_ || asColumns_) {
+        multiplyFew(batch, rows, columns, inputs, w);
       } else {
-        for (int64_t r = 0; r < area.rows; ++r) std::fill_n(to + r * stride, area.columns, 0.f);
+        multiplyBlock(a, batch, rows.end - rows.begin, columns, inputs[1], w);
       }
-      if (!direct_ || !ops_.empty()) finish(area, batch, to, stride, inputs, result);
+      finish(batch, rows, columns, inputs, result, w.c);
     }
   }
 }
 
-void FloatMatmul::finish(const MatmulTile& area, int64_t batch, float* tile, int64_t stride, const TensorRef* inputs,
-                         const TensorRef& result) {
-  PostOpRow rows[kMaxPostOps];
-  int64_t cFirst = p_.batchOffset(batch, p_.c) + area.row * p_.c.row + area.column * p_.c.column;
+// w.c := packed rows of a times columns of b.
+void FloatMatmul::multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef& b,
+                                Workspace& w) const {
+  int64_t width = roundUp(columns.end - columns.begin, panel_);
+  int64_t bOffset = p_.batchOffset(batch, p_.b);
+  if (!packed_) {
+    packColumns(bType_, b.as<const char>() + bOffset * bitWidth(bType_) / 8, p_.b.row, p_.b.column, columns.begin,
+                columns.end - columns.begin, p_.k, w.b, w.buffer);
+  }
+  if (p_.k == 0) std::fill_n(w.c, rows * width, 0.f);
+  for (int64_t k = 0; k < p_.k; k += kDepth) {
+    int64_t depth = std::min(kDepth, p_.k - k);
+    for (int64_t c = 0; c < width; c += panel_) {
+      const float* panel = packed_ ? constantPanel(bType_, b.data, bOffset + (columns.begin + c) * p_.k, k, depth, w.b)
+                                   : w.b + c * p_.k + k * panel_;
+      multiplyPacked(a, p_.k, k, panel, w.c + c, width, rows, depth, k > 0);
+    }
+  }
+}
+
+void FloatMatmul::multiplyFew(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, Workspace& w) const {
+  int64_t n = columns.end - columns.begin, width = roundUp(n, panel_), count = rows.end - rows.begin;
+  const float* b = inputs[1].as<const float>() + p_.batchOffset(batch, p_.b) + columns.begin * p_.b.column;
+  for (int64_t r = 0; r < count; ++r) {
+    float* out = w.c + r * width;
+    if (asRows_) {
+      std::fill_n(out, n, 0.f);
+      addWeightedRows(w.a + r, count, b, p_.b.row, p_.k, n, out);  // packed rows of a are interleaved
+      continue;
+    }
+    float* row = w.buffer;
+    std::fill_n(out, n, 0.f);
+    for (int64_t k = 0; k < p_.k; k += kPackBuffer / 2) {
+      int64_t depth = std::min(kPackBuffer / 2, p_.k - k);
+      for (int64_t i = 0; i < depth; ++i) row[i] = w.a[(k + i) * count + r];
+      for (int64_t c = 0; c < n; ++c) {
+        float sum;
+        dotRows(row, b + c * p_.b.column + k, p_.b.column, depth, 1, &sum);
+        out[c] += sum;
+      }
+    }
+  }
+}
+
+// Post-ops on the block in w.c, and where it belongs.
+void FloatMatmul::finish(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, const TensorRef& result,
+                         float* block) const {
+  PostOpRow operands[kMaxPostOps];
+  int64_t n = columns.end - columns.begin, width = roundUp(n, panel_);
   for (size_t k = 0; k < ops_.size(); ++k) {
     if (ops_[k].operand < 0) continue;
     const TensorRef& operand = inputs[ops_[k].operand];
     const MatrixStrides& s = p_.postOps[k];
-    rows[k] = {operand.dtype, operand.data, p_.batchOffset(batch, s) + area.row * s.row + area.column * s.column,
-               s.column};
+    operands[k] = {operand.dtype, operand.data,
+                   p_.batchOffset(batch, s) + rows.begin * s.row + columns.begin * s.column, s.column};
   }
-  for (int64_t r = 0; r < area.rows; ++r) {
-    applyPostOps(ops_.data(), ops_.size(), rows, tile + r * stride, area.columns);
-    for (size_t k = 0; k < ops_.size(); ++k) rows[k].first += p_.postOps[k].row;
-    if (!direct_) {
-      storeFloats(resultType_, result.data, cFirst + r * p_.c.row, p_.c.column, area.columns, tile + r * stride);
+  int64_t at = p_.batchOffset(batch, p_.c) + rows.begin * p_.c.row + columns.begin * p_.c.column;
+  bool scattered = p_.c.column != 1 && n > 1;
+  for (int64_t r = 0; r < rows.end - rows.begin; ++r) {
+    applyPostOps(ops_.data(), ops_.size(), operands, block + r * width, n);
+    for (size_t k = 0; k < ops_.size(); ++k) operands[k].first += p_.postOps[k].row;
+    if (!scattered) storeFloats(cType_, result.data, at + r * p_.c.row, 1, n, block + r * width);
+  }
+  if (!scattered) return;
+  // Column by column: where columns of the result are contiguous, so is each store.
+  for (int64_t c = 0; c < n; ++c) {
+    for (int64_t r = 0; r < rows.end - rows.begin; ++r) {
+      storeFloats(cType_, result.data, at + r * p_.c.row + c * p_.c.column, 1, 1, block + r * width + c);
     }
   }
 }
 
 }  // namespace
 
-StatusOr<std::unique_ptr<PreparedKernel>> prepareFloatMatmul(const KernelSpec& spec, MatmulProblem problem,
-                                                             const std::vector<PostOps::Op>& ops,
-                                                             const PackedLayout* packed, int numThreads) {
-  auto prepared = std::make_unique<FloatMatmul>(std::move(problem), ops, spec);
-  Status planned = prepared->plan(spec, packed, numThreads);
-  if (!planned.ok()) return planned.within("step " + spec.step);
-  return std::unique_ptr<PreparedKernel>(std::move(prepared));
+std::unique_ptr<PreparedKernel> prepareFloatMatmul(const KernelSpec& spec, MatmulProblem problem,
+                                                   const std::vector<PostOps::Op>& ops, bool packed, int numThreads) {
+  return std::make_unique<FloatMatmul>(spec, std::move(problem), ops, packed, numThreads);
 }
 
 }  // namespace shardwright

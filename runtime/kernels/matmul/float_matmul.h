@@ -1,14 +1,12 @@
-// Owns matrix multiplication accumulated in float32, on tiles cut over the threads.
+// Owns matrix multiplication accumulated in float32: blocking for the caches, threads, post-ops.
 #pragma once
 
-#include "runtime/kernels/matmul/onednn_matmul.h"
 #include "runtime/kernels/matmul/problem.h"
 
 namespace shardwright {
 
-// `packed` is the layout of a packed b; null if b is used as it is.
-StatusOr<std::unique_ptr<PreparedKernel>> prepareFloatMatmul(const KernelSpec& spec, MatmulProblem problem,
-                                                             const std::vector<PostOps::Op>& ops,
-                                                             const PackedLayout* packed, int numThreads);
+// `packed`: b's data is what packConstant() wrote of each of its matrices, packedElements() apart.
+std::unique_ptr<PreparedKernel> prepareFloatMatmul(const KernelSpec& spec, MatmulProblem problem,
+                                                   const std::vector<PostOps::Op>& ops, bool packed, int numThreads);
 
 }  // namespace shardwright

@@ -1,23 +1,21 @@
-// Owns how one matrix multiplication is cut over threads and into tiles that stay in cache.
+// Owns how one matrix multiplication is cut over threads.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "runtime/base/thread_pool.h"
+
 namespace shardwright {
 
-struct MatmulTile {
-  int64_t row = 0, rows = 0, column = 0, columns = 0;
-};
-
+// A rectangle of the results of some batches.
 struct MatmulPart {
-  int64_t firstBatch = 0, endBatch = 0;
-  std::vector<MatmulTile> tiles;  // of each of the batch's matrices
+  Slice batches = {0, 0}, rows = {0, 0}, columns = {0, 0};
 };
 
-// One part per thread at most; parts cover every batch and element once. Tiles begin at multiples of columnGranule.
-// Small problems are given to fewer threads.
-std::vector<MatmulPart> partitionMatmul(int64_t batches, int64_t m, int64_t n, int64_t k, int64_t columnGranule,
-                                        int numThreads);
+// At most one part per thread; parts cover every element once, and begin at multiples of the granules. Small problems are
+// given to fewer threads.
+std::vector<MatmulPart> partitionMatmul(int64_t batches, int64_t m, int64_t n, int64_t k, int64_t rowGranule,
+                                        int64_t columnGranule, int numThreads);
 
 }  // namespace shardwright
