@@ -8,6 +8,9 @@
 namespace shardwright {
 namespace {
 
+// Below it, waking the other threads costs more than they save, and on a busy machine very much more.
+constexpr int64_t kSmallStepElements = 16 * 1024;
+
 int64_t aligned(int64_t bytes) { return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment; }
 
 }  // namespace
@@ -117,9 +120,12 @@ Status ProgramFrame::prepareKernel(PreparedStep& step) {
   }
   std::vector<TensorRef> inputs(step.operands.begin(), step.operands.begin() + static_cast<int64_t>(step.numInputs));
   std::vector<TensorRef> outputs(step.operands.begin() + static_cast<int64_t>(step.numInputs), step.operands.end());
+  int64_t elements = 0;
+  for (const TensorRef& operand : step.operands) elements += operand.absent() ? 0 : operand.count();
+  step.pool = elements < kSmallStepElements ? &parts_.alone : &parts_.pool;
   SW_ASSIGN_OR_RETURN(step.kernel,
                       parts_.kernels->kernel(index_, number)
-                          .prepare(inputs, outputs, sizeAttributes(what, sizes_.sizes), parts_.pool.numThreads()));
+                          .prepare(inputs, outputs, sizeAttributes(what, sizes_.sizes), step.pool->numThreads()));
   scratchBytes_ = std::max(scratchBytes_, step.kernel->scratchBytes());
   return Status();
 }
@@ -203,8 +209,7 @@ Status ProgramFrame::run(const FrameMemory& memory) {
 Status ProgramFrame::runStep(PreparedStep& step, const FrameMemory& memory) {
   switch (step.step->kind_case()) {
     case plan::Step::kKernel:
-      step.kernel->run(step.operands.data(), step.operands.data() + step.numInputs, memory.scratch->data(),
-                       parts_.pool);
+      step.kernel->run(step.operands.data(), step.operands.data() + step.numInputs, memory.scratch->data(), *step.pool);
       return Status();
     case plan::Step::kCollective:
       return runCollective(step);

@@ -56,6 +56,7 @@ class ProgramFrame {
     bool sizedAtRunTime = false;
     uint64_t version = 0;  // of the sizes it is prepared for; 0: not prepared
     std::unique_ptr<PreparedKernel> kernel;
+    ThreadPool* pool = nullptr;
     std::vector<TensorRef> operands;  // inputs, then outputs
     size_t numInputs = 0;
     Collective collective;

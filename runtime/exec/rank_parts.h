@@ -49,11 +49,12 @@ struct RankStats {
 
 struct RankParts {
   RankParts(const PlanImage& itsImage, World& itsWorld, ThreadPool& itsPool)
-      : image(itsImage), world(itsWorld), pool(itsPool) {}
+      : image(itsImage), world(itsWorld), pool(itsPool), alone(1) {}
 
   const PlanImage& image;
   World& world;
   ThreadPool& pool;
+  ThreadPool alone;  // the rank's thread without the others, for small steps
   int rank = 0, stage = 0;
   Sizes loadSizes;  // the table at this rank's coordinates alone
   std::unique_ptr<KernelTable> kernels;
