@@ -120,7 +120,11 @@ StatusOr<FolderReplacement> FolderReplacement::begin(const std::string& path) {
   std::error_code error;
   std::filesystem::remove_all(part, error);  // left by a process of the same number that died
   if (error) return systemError("remove", part, error.value());
-  if (::mkdir(part.c_str(), 0777) != 0) return systemError("mkdir", part, errno);
+  if (::mkdir(part.c_str(), 0777) != 0) {
+    int failure = errno;
+    if (failure == ENOENT) return userError(target + ": the folder that is to hold it is not there; make it first");
+    return systemError("mkdir", part, failure);
+  }
   return FolderReplacement(target, part);
 }
 

@@ -80,6 +80,7 @@ TEST_F(FileTest, a_folder_is_replaced_whole_or_not_at_all) {
   EXPECT_TRUE(std::filesystem::exists(at("plan/new")));
   EXPECT_FALSE(std::filesystem::exists(at("plan/old")));
   EXPECT_EQ(numFiles(), 1u);
+  EXPECT_NE(FolderReplacement::begin(at("no/plan")).status().message().find("make it first"), std::string::npos);
   StatusOr<FolderReplacement> fresh = FolderReplacement::begin(at("other"));
   ASSERT_TRUE(fresh->commit().ok());
   EXPECT_EQ(numFiles(), 2u);
