@@ -78,7 +78,8 @@ Mesh meshOf(mlir::ModuleOp module) {
 Facts factsOf(mlir::ModuleOp module) {
   Facts facts;
   for (const SymbolInfo& symbol : symbolsOf(module)) facts.setRange(symbol.name, symbol.range);
-  for (const MeshAxis& axis : meshOf(module).axes()) facts.setRange("@" + axis.name, {0, axis.size - 1, 1});
+  const Mesh mesh = meshOf(module);
+  for (const MeshAxis& axis : mesh.axes()) facts.setRange("@" + axis.name, {0, axis.size - 1, 1});
   for (const auto& [symbol, e] : equalitiesOf(module)) facts.define(symbol, e);
   return facts;
 }
@@ -86,7 +87,8 @@ Facts factsOf(mlir::ModuleOp module) {
 Bindings assumedSizes(mlir::ModuleOp module) {
   Bindings sizes;
   for (const SymbolInfo& symbol : symbolsOf(module)) sizes[symbol.name] = symbol.assumed;
-  for (const MeshAxis& axis : meshOf(module).axes()) sizes["@" + axis.name] = 0;
+  const Mesh mesh = meshOf(module);
+  for (const MeshAxis& axis : mesh.axes()) sizes["@" + axis.name] = 0;
   return sizes;
 }
 

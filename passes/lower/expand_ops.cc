@@ -3,6 +3,7 @@
 
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
+#include "compiler/onnx/onnx_dialect.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/row.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -53,6 +54,11 @@ struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::
   ExpandOps(const ExpandOps& other) : PassWrapper(other), when_(other.when_) {}
   llvm::StringRef getArgument() const final { return when_ == When::kOnImport ? "expand-on-import" : "expand-ops"; }
   llvm::StringRef getDescription() const final { return "rewrite composite ops into simple ones"; }
+
+  void getDependentDialects(mlir::DialectRegistry& registry) const final {
+    registerDistDialect(registry);
+    registry.insert<OnnxDialect>();
+  }
 
   void runOnOperation() final {
     Facts facts = factsOf(getOperation()->getParentOfType<mlir::ModuleOp>());

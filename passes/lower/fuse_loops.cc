@@ -1,6 +1,8 @@
+#include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/emit/step_dialect.h"
-#include "compiler/ops/op_view.h"
+#include "compiler/onnx/onnx_dialect.h"
+#include "compiler/ops/row.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -26,7 +28,11 @@ struct FuseLoops : mlir::PassWrapper<FuseLoops, mlir::OperationPass<mlir::func::
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(FuseLoops)
   llvm::StringRef getArgument() const final { return "fuse-loops"; }
   llvm::StringRef getDescription() const final { return "fuse elementwise chains and reductions into loop nests"; }
-  void getDependentDialects(mlir::DialectRegistry& registry) const final { registry.insert<step::StepDialect>(); }
+  void getDependentDialects(mlir::DialectRegistry& registry) const final {
+    registerDistDialect(registry);
+    registry.insert<OnnxDialect>();
+    registerStepDialect(registry);
+  }
 
   void runOnOperation() final {
     mlir::Block& block = getOperation().getBody().front();

@@ -4,6 +4,7 @@
 #include "compiler/emit/value_view.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/ops/reshape_factors.h"
+#include "compiler/ops/row.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/passes.h"
@@ -42,7 +43,11 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(SelectSteps)
   llvm::StringRef getArgument() const final { return "select-steps"; }
   llvm::StringRef getDescription() const final { return "choose views and kernels for the ops that are not fused"; }
-  void getDependentDialects(mlir::DialectRegistry& registry) const final { registry.insert<step::StepDialect>(); }
+  void getDependentDialects(mlir::DialectRegistry& registry) const final {
+    registerDistDialect(registry);
+    registry.insert<OnnxDialect>();
+    registerStepDialect(registry);
+  }
 
   void runOnOperation() final {
     facts_ = factsOf(getOperation()->getParentOfType<mlir::ModuleOp>());

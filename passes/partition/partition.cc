@@ -24,7 +24,10 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Partition)
   llvm::StringRef getArgument() const final { return "partition"; }
   llvm::StringRef getDescription() const final { return "make every value this rank's shard of it"; }
-  void getDependentDialects(mlir::DialectRegistry& registry) const final { registerDistDialect(registry); }
+  void getDependentDialects(mlir::DialectRegistry& registry) const final {
+    registerDistDialect(registry);
+    registry.insert<OnnxDialect>();
+  }
 
   void runOnOperation() final {
     mesh_ = meshOf(getOperation());
