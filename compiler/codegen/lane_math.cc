@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "llvm/IR/IntrinsicsX86.h"
+
 namespace shardwright {
 
 using llvm::ConstantFP;
@@ -39,7 +41,7 @@ llvm::Value* LaneMath::any(Value* condition) {
 }
 
 llvm::Value* LaneMath::mulAdd(Value* x, Value* y, Value* z) {
-  if (fused_) return b.CreateIntrinsic(x->getType(), llvm::Intrinsic::fma, {x, y, z});
+  if (traits_.fusedMultiplyAdd) return b.CreateIntrinsic(x->getType(), llvm::Intrinsic::fma, {x, y, z});
   return b.CreateFAdd(b.CreateFMul(x, y), z);
 }
 
@@ -68,6 +70,27 @@ llvm::Value* LaneMath::scaleByPowerOfTwo(Value* x, Value* n) {
   Value* half = b.CreateAShr(n, intNum(n, 1));
   Value* rest = b.CreateSub(n, half);
   return b.CreateFMul(b.CreateFMul(x, powerOfTwo(half, x)), powerOfTwo(rest, x));
+}
+
+llvm::Value* LaneMath::scaleByInstruction(Value* x, Value* n) {
+  constexpr int kLanes = 16;
+  constexpr int kRoundAsUsual = 4;
+  auto* type = llvm::dyn_cast<llvm::FixedVectorType>(x->getType());
+  if (!traits_.scaleInstruction || !type || type->getNumElements() % kLanes != 0 ||
+      !type->getElementType()->isFloatTy()) {
+    return nullptr;
+  }
+  auto* part = llvm::FixedVectorType::get(b.getFloatTy(), kLanes);
+  llvm::Value* result = llvm::PoisonValue::get(type);
+  for (uint64_t first = 0; first < type->getNumElements(); first += kLanes) {
+    Value* at = b.getInt64(first);
+    Value* piece = b.CreateExtractVector(part, x, at);
+    Value* scaled = b.CreateIntrinsic(
+        llvm::Intrinsic::x86_avx512_mask_scalef_ps_512, {},
+        {piece, b.CreateExtractVector(part, n, at), piece, b.getInt16(0xffff), b.getInt32(kRoundAsUsual)});
+    result = b.CreateInsertVector(type, result, scaled, at);
+  }
+  return result;
 }
 
 LaneMath::Log2Parts LaneMath::splitExponent(Value* x) {

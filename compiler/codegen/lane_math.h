@@ -8,14 +8,14 @@
 #pragma once
 
 #include "compiler/codegen/loop_nest.h"
+#include "compiler/codegen/target_traits.h"
 #include "llvm/IR/IRBuilder.h"
 
 namespace shardwright {
 
 class LaneMath {
  public:
-  // `fusedMultiplyAdd`: the target has the instruction (its absence would make calls).
-  LaneMath(llvm::IRBuilder<>& builder, bool fusedMultiplyAdd) : b(builder), fused_(fusedMultiplyAdd) {}
+  LaneMath(llvm::IRBuilder<>& builder, const TargetTraits& traits) : b(builder), traits_(traits) {}
 
   // One of the float unary operations kSqrt … kRound, by the type of x.
   llvm::Value* unary(ScalarOp op, llvm::Value* x);
@@ -61,7 +61,9 @@ class LaneMath {
   };
   Rounded roundSmall(Value* x, double scale);
   Value* scaleByPowerOfTwo(Value* x, Value* n);  // x·2^n, rounded once, also into denormals; n an integer
-  Value* powerOfTwo(Value* n, Value* like);      // 2^n, n within the normal exponents
+  // The same with n as a float, in one instruction where there is one for so many lanes; null where not.
+  Value* scaleByInstruction(Value* x, Value* n);
+  Value* powerOfTwo(Value* n, Value* like);  // 2^n, n within the normal exponents
   struct Log2Parts {
     Value *exponent, *mantissa;  // mantissa in [√½, √2); the exponent as a float
   };
@@ -118,7 +120,7 @@ class LaneMath {
   Value* smallIntegerPower(Value* x, Value* y, Value* otherwise);
 
   llvm::IRBuilder<>& b;
-  bool fused_;
+  TargetTraits traits_;
 };
 
 }  // namespace shardwright

@@ -20,6 +20,7 @@ llvm::Value* LaneMath::exp32Core(Value* x, bool wideRange) {
   r = mulAdd(n.value, num(x, -kLn2Low), r);
   Value* sum = mulAdd(b.CreateFMul(r, r), poly(kExpTail32, r), r);
   Value* mantissa = b.CreateFAdd(sum, num(x, 1));
+  if (Value* scaled = scaleByInstruction(mantissa, n.value)) return scaled;
   return wideRange ? scaleByPowerOfTwo(mantissa, n.integer) : b.CreateFMul(mantissa, powerOfTwo(n.integer, x));
 }
 

@@ -15,7 +15,7 @@ constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
 // Without a fused instruction, Dekker's: halves of 26 bits whose products are exact.
 LaneMath::Pair LaneMath::product(Value* x, Value* y) {
   Value* high = b.CreateFMul(x, y);
-  if (fused_) return {high, mulAdd(x, y, b.CreateFNeg(high))};
+  if (traits_.fusedMultiplyAdd) return {high, mulAdd(x, y, b.CreateFNeg(high))};
   auto split = [&](Value* v) -> Pair {
     Value* top = fromBits(b.CreateAnd(bits(v), intNum(bits(v), ~0ull << 27)), v);
     return {top, b.CreateFSub(v, top)};

@@ -28,7 +28,8 @@ enum class ScalarOp {
   // leaves
   kLoad,      // operand `index`
   kConst,     // `constant` (float types, bool) or `integer`
-  kReduced,   // result of reduction number `index` of an earlier phase (numbered over the whole nest)
+  kReduced,   // result of reduction number `index` (numbered over the whole nest) of an earlier phase; or of its own
+              // phase, where only stores after the loops use it
   kIndex,     // the index along dim `index` (outer dims first, then inner), as int64
   kParam,     // run-time int64 parameter number `index` (e.g. a shard's global offset)
   // unary

@@ -145,12 +145,28 @@ class Verifier {
       }
     }
     if (traits.types == TypeRule::kLeaf) return checkLeaf(phase, node, reductions, at);
+    return typesFit(phase, node) ? Status() : badTypes(phase, node, at);
+  }
+
+  bool typesFit(const Phase& phase, const ScalarNode& node) const {
     auto type = [&](int i) { return phase.nodes[node.inputs[i]].dtype; };
     auto same = [](DType a, DType b) { return heldType(a) == heldType(b); };
+    bool toBool = node.dtype == DType::kBool;
     bool fits = false;
-    switch (traits.types) {
+    switch (traitsOf(node.op).types) {
       case TypeRule::kLeaf:
-        break;
+      case TypeRule::kCast:
+        return true;
+      case TypeRule::kFloatTest:
+        return isFloat(type(0)) && toBool;
+      case TypeRule::kEquality:
+        return same(type(0), type(1)) && toBool;
+      case TypeRule::kComparison:
+        return isNumber(type(0)) && same(type(0), type(1)) && toBool;
+      case TypeRule::kBitCast:
+        return bitWidth(type(0)) == bitWidth(node.dtype) && (type(0) == DType::kBool) == toBool;
+      case TypeRule::kSelect:
+        return type(0) == DType::kBool && same(type(1), node.dtype) && same(type(2), node.dtype);
       case TypeRule::kFloat:
         fits = isFloat(node.dtype);
         break;
@@ -161,26 +177,11 @@ class Verifier {
         fits = isInteger(node.dtype);
         break;
       case TypeRule::kBool:
-        fits = node.dtype == DType::kBool;
+        fits = toBool;
         break;
-      case TypeRule::kFloatTest:
-        return isFloat(type(0)) && node.dtype == DType::kBool ? Status() : badTypes(phase, node, at);
-      case TypeRule::kEquality:
-        return same(type(0), type(1)) && node.dtype == DType::kBool ? Status() : badTypes(phase, node, at);
-      case TypeRule::kComparison:
-        fits = isNumber(type(0)) && same(type(0), type(1)) && node.dtype == DType::kBool;
-        return fits ? Status() : badTypes(phase, node, at);
-      case TypeRule::kCast:
-        return Status();
-      case TypeRule::kBitCast:
-        fits = bitWidth(type(0)) == bitWidth(node.dtype) && (type(0) == DType::kBool) == (node.dtype == DType::kBool);
-        return fits ? Status() : badTypes(phase, node, at);
-      case TypeRule::kSelect:
-        fits = type(0) == DType::kBool && same(type(1), node.dtype) && same(type(2), node.dtype);
-        return fits ? Status() : badTypes(phase, node, at);
     }
-    for (int i = 0; i < traits.arity; ++i) fits &= same(type(i), node.dtype);
-    return fits ? Status() : badTypes(phase, node, at);
+    for (int input : node.inputs) fits &= same(phase.nodes[input].dtype, node.dtype);
+    return fits;
   }
 
   Status badTypes(const Phase& phase, const ScalarNode& node, const std::string& at) const {

@@ -102,6 +102,7 @@ class Shaper {
     } else if (node.op == ScalarOp::kReduced) {
       place.vector = shape_.lanesAreOuter;
       place.ownReductions = node.index >= reductionsBefore;
+      place.fromReduction = true;
     }
   }
 
@@ -115,6 +116,7 @@ class Shaper {
         place.depth = std::max(place.depth, plan.nodes[input].depth);
         place.vector |= plan.nodes[input].vector;
         place.ownReductions |= plan.nodes[input].ownReductions;
+        place.fromReduction |= plan.nodes[input].fromReduction;
       }
     }
     for (const Reduction& reduction : phase.reductions) {

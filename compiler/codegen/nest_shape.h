@@ -16,6 +16,7 @@ struct NodePlace {
   bool inLoops = false;        // a store within the loops, or a reduction, needs it
   bool afterLoops = false;     // a store after the loops needs it
   bool ownReductions = false;  // uses results of this phase's reductions
+  bool fromReduction = false;  // computed from a reduction's result, of whichever phase
   int uses = 0;
 };
 

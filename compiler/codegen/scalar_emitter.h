@@ -18,7 +18,7 @@ namespace shardwright {
 class ScalarEmitter {
  public:
   ScalarEmitter(llvm::IRBuilder<>& builder, const TargetTraits& traits)
-      : b(builder), traits_(traits), math_(builder, traits.fusedMultiplyAdd) {}
+      : b(builder), traits_(traits), math_(builder, traits) {}
 
   // The LLVM types of `width` lanes; width 1 is no vector.
   llvm::Type* heldLanes(DType type, int width) const;

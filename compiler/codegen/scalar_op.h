@@ -35,6 +35,11 @@ const ScalarOpTraits& traitsOf(ScalarOp op);
 // take inputs that are held in one type.
 inline DType heldType(DType type) { return accumulationType(type); }
 
+inline bool isNarrowFloat(DType type) { return type == DType::kFloat16 || type == DType::kBFloat16; }
+inline bool isSignedInteger(DType type) {
+  return type == DType::kInt8 || type == DType::kInt16 || type == DType::kInt32 || type == DType::kInt64;
+}
+
 // Types that generated loops can load, compute and store.
 bool isLoopType(DType type);
 

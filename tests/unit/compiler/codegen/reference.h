@@ -24,6 +24,12 @@ void writeElement(void* base, int64_t index, DType type, Scalar value);
 // A non-leaf node on given inputs; the result is rounded or wrapped to the node's dtype.
 Scalar evaluate(const ScalarNode& node, const std::vector<Scalar>& inputs, const std::vector<DType>& types);
 
+// The low bits of an integer, as that type has them; the float nearest to a value in that type.
+int64_t wrap(int64_t value, DType type);
+double roundTo(double value, DType type);
+// A binary operation on integers, not yet wrapped.
+int64_t binaryWhole(ScalarOp op, int64_t x, int64_t y, DType type);
+
 // Runs the nest with the ABI of generated functions.
 void interpret(const LoopNest& nest, void* const* buffers, const int64_t* sizes, int64_t begin, int64_t end);
 
