@@ -190,6 +190,12 @@ class ProgramEmitter {
     source.dtype = dtypeOf(weight->getResult(0).getType());
     mlir::Attribute global = weight->getAttr("dist.global"), sharding = weight->getAttr("dist.sharding");
     source.globalDims = global ? Exprs(exprsOf(global)) : dimsOf(weight->getResult(0).getType());
+    auto whole = weight->getAttrOfType<mlir::DenseI64ArrayAttr>("whole");
+    auto begin = weight->getAttrOfType<mlir::DenseI64ArrayAttr>("begin");
+    for (size_t d = 0; d < source.globalDims.size(); ++d) {
+      source.fileDims.push_back(whole ? whole.asArrayRef()[d] : source.globalDims[d].constant().value_or(0));
+      source.begin.push_back(begin ? begin.asArrayRef()[d] : 0);
+    }
     source.sharding = sharding ? shardingOf(sharding) : Sharding::replicated(source.globalDims.size());
     constant.set_name(uniqueConstantName(weight.name().str()));
     for (Expr dim : source.globalDims) constant.add_global_dims(tables_.expr(dim));

@@ -16,6 +16,8 @@ struct WeightSource {
   uint32_t constant = 0;  // index into Plan.constants
   std::string location;   // file
   int64_t offset = 0, length = 0;
+  // What lies there has fileDims, of which the weight is the window of globalDims from `begin` on.
+  std::vector<int64_t> fileDims, begin;
   Exprs globalDims;
   DType dtype = DType::kUndefined;
   Sharding sharding;

@@ -43,12 +43,12 @@ struct ShardStream {
 // pieces, and a shard has the row or not by the indices of the dims before it.
 class WeightCutter {
  public:
-  WeightCutter(const WeightSource& weight, const File& file, std::vector<int64_t> dims, std::vector<ShardRanges> ranges,
+  WeightCutter(const WeightSource& weight, const File& file, std::vector<ShardRanges> ranges,
                std::vector<ShardStream>& shards)
-      : weight_(weight), file_(file), dims_(std::move(dims)), ranges_(std::move(ranges)), shards_(shards) {
+      : weight_(weight), file_(file), dims_(weight.fileDims), ranges_(std::move(ranges)), shards_(shards) {
     int last = -1;
     for (size_t d = 0; d < dims_.size(); ++d)
-      if (!weight.sharding.dims[d].whole()) last = d;
+      if (!weight.sharding.dims[d].whole() || weight.globalDims[d] != Expr(dims_[d])) last = d;
     rowDim_ = std::max(last, 0);
     innerBytes_ = bitWidth(weight.dtype) / 8;
     for (size_t d = rowDim_ + 1; d < dims_.size(); ++d) innerBytes_ *= dims_[d];
@@ -160,9 +160,7 @@ class SetWriter {
       }
       std::vector<ShardRanges> ranges;
       for (int64_t k = 0; k < set_.count(); ++k) ranges.push_back(ranges_[k][w]);
-      std::vector<int64_t> dims;
-      for (Expr dim : weight.globalDims) dims.push_back(*dim.constant());
-      SW_RETURN_IF_ERROR(WeightCutter(weight, file->second, std::move(dims), std::move(ranges), shards).run());
+      SW_RETURN_IF_ERROR(WeightCutter(weight, file->second, std::move(ranges), shards).run());
       done(weight.length);
     }
     for (int64_t k = 0; k < set_.count(); ++k) {
@@ -226,7 +224,8 @@ StatusOr<ShardRanges> shardRanges(const WeightSource& weight, llvm::ArrayRef<Sub
       held = std::move(next);
       extents *= extent;
     }
-    for (IndexRange& range : held) range = {range.begin * (*dim / extents), range.end * (*dim / extents)};
+    int64_t inner = *dim / extents, begin = weight.begin[d];
+    for (IndexRange& range : held) range = {begin + range.begin * inner, begin + range.end * inner};
     ranges.push_back(std::move(held));
   }
   return ranges;

@@ -79,6 +79,8 @@ mlir::LogicalResult WeightOp::verify() {
     if (!attr || attr.getInt() < 0) return emitOpError("needs the non-negative integer attribute ") << name;
   }
   auto type = mlir::dyn_cast<mlir::RankedTensorType>(getOperation()->getResult(0).getType());
+  // A shard of the weight: its type is local.
+  if (type && getOperation()->hasAttr("dist.global")) return mlir::success();
   if (!type || !type.hasStaticShape()) return emitOpError("needs a result of constant sizes");
   const int64_t bytes = byteSize(dtypeOf(type), type.getNumElements());
   if (bytes != length())
