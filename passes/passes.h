@@ -10,6 +10,7 @@ namespace shardwright {
 // import
 std::unique_ptr<mlir::Pass> createInferShapesPass();
 std::unique_ptr<mlir::Pass> createExpandOnImportPass();
+std::unique_ptr<mlir::Pass> createApplyPatternsPass();
 
 // partition
 std::unique_ptr<mlir::Pass> createPartitionPass();

@@ -18,7 +18,8 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   (void)options;
   // import
   manager.addPass(createInferShapesPass());
-  manager.addNestedPass<mlir::func::FuncOp>(createExpandOnImportPass());
+  manager.addPass(createExpandOnImportPass());
+  manager.addPass(createApplyPatternsPass());
   manager.addPass(mlir::createCSEPass());
   // partition
   manager.addPass(createPartitionPass());

@@ -3,9 +3,18 @@
 namespace shardwright {
 
 void registerPasses() {
-  for (auto create : {createInferShapesPass, createExpandOnImportPass, createPartitionPass, createExpandOpsPass,
-                      createFuseLoopsPass, createSelectStepsPass})
-    mlir::registerPass(create);
+  std::unique_ptr<mlir::Pass> (*const all[])() = {
+      createInferShapesPass,
+      createExpandOnImportPass,
+      createApplyPatternsPass,
+      //
+      createPartitionPass,
+      //
+      createExpandOpsPass,
+      createFuseLoopsPass,
+      createSelectStepsPass,
+  };
+  for (auto create : all) mlir::registerPass(create);
 }
 
 }  // namespace shardwright

@@ -53,7 +53,7 @@ mlir::LogicalResult ConstantOp::verify() {
 }
 
 llvm::ArrayRef<llvm::StringRef> WeightOp::getAttributeNames() {
-  static const llvm::StringRef kNames[] = {"name", "location", "offset", "length"};
+  static const llvm::StringRef kNames[] = {"name", "location", "offset", "length", "whole", "begin"};
   return kNames;
 }
 
@@ -71,6 +71,15 @@ llvm::StringRef WeightOp::location() { return attrOf<mlir::StringAttr>(*this, "l
 int64_t WeightOp::offset() { return attrOf<mlir::IntegerAttr>(*this, "offset").getInt(); }
 int64_t WeightOp::length() { return attrOf<mlir::IntegerAttr>(*this, "length").getInt(); }
 
+llvm::ArrayRef<int64_t> WeightOp::whole() {
+  auto attr = attrOf<mlir::DenseI64ArrayAttr>(*this, "whole");
+  return attr ? attr.asArrayRef() : llvm::ArrayRef<int64_t>();
+}
+llvm::ArrayRef<int64_t> WeightOp::begin() {
+  auto attr = attrOf<mlir::DenseI64ArrayAttr>(*this, "begin");
+  return attr ? attr.asArrayRef() : llvm::ArrayRef<int64_t>();
+}
+
 mlir::LogicalResult WeightOp::verify() {
   for (llvm::StringRef name : {"name", "location"})
     if (!attrOf<mlir::StringAttr>(*this, name)) return emitOpError("needs the string attribute ") << name;
@@ -82,7 +91,19 @@ mlir::LogicalResult WeightOp::verify() {
   // A shard of the weight: its type is local.
   if (type && getOperation()->hasAttr("dist.global")) return mlir::success();
   if (!type || !type.hasStaticShape()) return emitOpError("needs a result of constant sizes");
-  const int64_t bytes = byteSize(dtypeOf(type), type.getNumElements());
+  int64_t count = type.getNumElements();
+  if (getOperation()->hasAttr("whole") || getOperation()->hasAttr("begin")) {
+    const llvm::ArrayRef<int64_t> all = whole(), from = begin(), dims = type.getShape();
+    if (all.size() != dims.size() || from.size() != dims.size())
+      return emitOpError("is a window, and needs one number of begin and of whole per dim");
+    count = 1;
+    for (size_t i = 0; i < dims.size(); ++i) {
+      if (from[i] < 0 || dims[i] > all[i] - from[i])
+        return emitOpError("has a window that leaves the tensor in dim ") << i;
+      count *= all[i];
+    }
+  }
+  const int64_t bytes = byteSize(dtypeOf(type), count);
   if (bytes != length())
     return emitOpError("has ") << length() << " bytes, and its type " << type << " needs " << bytes;
   return mlir::success();

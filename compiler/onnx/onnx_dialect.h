@@ -48,7 +48,9 @@ class ConstantOp : public OnnxLeafOp<ConstantOp> {
 };
 
 // Bytes of a file, never loaded by the compiler: little endian, row major, `length` bytes at `offset` of `location`, a path
-// relative to the model's folder. `name` is the initializer's.
+// relative to the model's folder. `name` is the initializer's. With {begin, whole} the value is a window on such bytes:
+// `whole` are the dims of the tensor there, `begin` is the window's first index per dim, and its type has the window's dims;
+// `name` then ends in the window, as in "c_attn.weight[:,128:256]".
 class WeightOp : public OnnxLeafOp<WeightOp> {
  public:
   using Op::Op;
@@ -60,6 +62,9 @@ class WeightOp : public OnnxLeafOp<WeightOp> {
   llvm::StringRef location();
   int64_t offset();
   int64_t length();
+  // Empty where the value is not a window.
+  llvm::ArrayRef<int64_t> whole();
+  llvm::ArrayRef<int64_t> begin();
   void getEffects(llvm::SmallVectorImpl<mlir::MemoryEffects::EffectInstance>&) {}
   mlir::LogicalResult verify();
 };

@@ -47,6 +47,8 @@ class NodeBuilder {
   mlir::Value reduce(llvm::StringRef name, mlir::Value value, llvm::ArrayRef<int64_t> axes, bool keepDims = true);
 
   Exprs dims(mlir::Value value) const { return dimsOf(value.getType()); }
+  mlir::OpBuilder& builder() { return builder_; }
+  mlir::Location location() const { return op_.operation()->getLoc(); }
 
  private:
   mlir::OpBuilder& builder_;

@@ -45,14 +45,10 @@ void expandMask(dist::MaskOp mask, const Facts& facts) {
 // Rewrites every op that is lowered through other ops into them, until none is left.
 //
 // Contract of expand-ops: after it every op with a row has a scalar body, a reduction body, a view or a kernel, and no
-// dist.mask is left. expand-on-import expands only the ops whose row says that their parts are sharded, not they. Types do not
-// change.
+// dist.mask is left. Types do not change.
 struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ExpandOps)
-  enum class When { kOnImport, kBeforeFusion };
-  explicit ExpandOps(When when) : when_(when) {}
-  ExpandOps(const ExpandOps& other) : PassWrapper(other), when_(other.when_) {}
-  llvm::StringRef getArgument() const final { return when_ == When::kOnImport ? "expand-on-import" : "expand-ops"; }
+  llvm::StringRef getArgument() const final { return "expand-ops"; }
   llvm::StringRef getDescription() const final { return "rewrite composite ops into simple ones"; }
 
   void getDependentDialects(mlir::DialectRegistry& registry) const final {
@@ -72,7 +68,7 @@ struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::
           continue;
         }
         const Row* row = rowOf(&op);
-        const ExpandBody* body = row && isDue(*row) ? expansionOf(*row) : nullptr;
+        const ExpandBody* body = row ? expansionOf(*row) : nullptr;
         if (!body) continue;
         if (mlir::failed(expand(&op, *body, facts))) return signalPassFailure();
         changed = true;
@@ -82,8 +78,6 @@ struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::
     getOperation().emitError("internal error: an op's expansion expands without end");
     signalPassFailure();
   }
-
-  bool isDue(const Row& row) const { return when_ == When::kBeforeFusion || row.expandOnImport; }
 
   static const ExpandBody* expansionOf(const Row& row) {
     if (const auto* body = std::get_if<ExpandBody>(&row.lowering)) return body;
@@ -106,18 +100,10 @@ struct ExpandOps : mlir::PassWrapper<ExpandOps, mlir::OperationPass<mlir::func::
     op->erase();
     return mlir::success();
   }
-
- private:
-  When when_;
 };
 
 }  // namespace
 
-std::unique_ptr<mlir::Pass> createExpandOnImportPass() {
-  return std::make_unique<ExpandOps>(ExpandOps::When::kOnImport);
-}
-std::unique_ptr<mlir::Pass> createExpandOpsPass() {
-  return std::make_unique<ExpandOps>(ExpandOps::When::kBeforeFusion);
-}
+std::unique_ptr<mlir::Pass> createExpandOpsPass() { return std::make_unique<ExpandOps>(); }
 
 }  // namespace shardwright

@@ -55,3 +55,17 @@ module attributes {dist.symbols = {total = {assumed = 128 : i64, divisor = 1 : i
     return %1 : none
   }
 }
+
+// -----
+
+// A table cut to a length that must be the sequence's bounds the sequence.
+// CHECK: module attributes {dist.symbols = {s = {assumed = 12 : i64, divisor = 1 : i64, max = 12 : i64, min = 0 : i64}}}
+module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {
+  func.func @bound(%x: tensor<?x?xf32, #dist.exprs<["b", "s"]>>, %table: tensor<1x12xf32>) -> none {
+    %none = "onnx.None"() : () -> none
+    %cut = "onnx.Slice"(%table, %none, %none, %none) {static = [unit, #dist.exprs<[0]>, #dist.exprs<["s"]>, #dist.exprs<[1]>]} : (tensor<1x12xf32>, none, none, none) -> none
+    // CHECK: "onnx.Slice"{{.*}} -> tensor<1x?xf32, #dist.exprs<[1, "s"]>>
+    %0 = "onnx.Add"(%x, %cut) : (tensor<?x?xf32, #dist.exprs<["b", "s"]>>, none) -> none
+    return %0 : none
+  }
+}

@@ -1,0 +1,120 @@
+// RUN: shard-opt %s --split-input-file --expand-on-import --apply-patterns --cse --mlir-print-debuginfo --mlir-print-local-scope | FileCheck %s
+
+// What changes nothing goes.
+// CHECK-LABEL: @identities(
+func.func @identities(%x: tensor<?x6xf32, #dist.exprs<["b", 6]>>) -> tensor<?x6xf32, #dist.exprs<["b", 6]>> {
+  %none = "onnx.None"() : () -> none
+  // CHECK-NEXT: return %arg0
+  %0 = "onnx.Reshape"(%x, %none) {static = [unit, #dist.exprs<["b", 6]>]} : (tensor<?x6xf32, #dist.exprs<["b", 6]>>, none) -> tensor<?x6xf32, #dist.exprs<["b", 6]>>
+  %1 = "onnx.Transpose"(%0) {perm = array<i64: 0, 1>} : (tensor<?x6xf32, #dist.exprs<["b", 6]>>) -> tensor<?x6xf32, #dist.exprs<["b", 6]>>
+  %2 = "onnx.Cast"(%1) {to = 1 : i64} : (tensor<?x6xf32, #dist.exprs<["b", 6]>>) -> tensor<?x6xf32, #dist.exprs<["b", 6]>>
+  return %2 : tensor<?x6xf32, #dist.exprs<["b", 6]>>
+}
+
+// -----
+
+// Keys transposed as matrices of merged heads are one Transpose, which has the name of the last node.
+// CHECK-LABEL: @keys(
+func.func @keys(%k: tensor<?x4x?x8xf32, #dist.exprs<["b", 4, "s", 8]>>) -> tensor<?x4x8x?xf32, #dist.exprs<["b", 4, 8, "s"]>> {
+  %none = "onnx.None"() : () -> none
+  // CHECK-NEXT: %[[T:.*]] = "onnx.Transpose"(%arg0) {perm = array<i64: 0, 1, 3, 2>}
+  // CHECK-SAME: tensor<?x4x8x?xf32, #dist.exprs<["b", 4, 8, "s"]>> loc("back"("keys"))
+  // CHECK-NEXT: return %[[T]]
+  %0 = "onnx.Reshape"(%k, %none) {static = [unit, #dist.exprs<["4*b", "s", 8]>]} : (tensor<?x4x?x8xf32, #dist.exprs<["b", 4, "s", 8]>>, none) -> tensor<?x?x8xf32, #dist.exprs<["4*b", "s", 8]>>
+  %1 = "onnx.Transpose"(%0) {perm = array<i64: 0, 2, 1>} : (tensor<?x?x8xf32, #dist.exprs<["4*b", "s", 8]>>) -> tensor<?x8x?xf32, #dist.exprs<["4*b", 8, "s"]>>
+  %2 = "onnx.Reshape"(%1, %none) {static = [unit, #dist.exprs<["b", 4, 8, "s"]>]} : (tensor<?x8x?xf32, #dist.exprs<["4*b", 8, "s"]>>, none) -> tensor<?x4x8x?xf32, #dist.exprs<["b", 4, 8, "s"]>> loc("back"("keys"))
+  return %2 : tensor<?x4x8x?xf32, #dist.exprs<["b", 4, 8, "s"]>>
+}
+
+// -----
+
+// A dim that is cut on the way and merged with another is no whole dim: nothing fits.
+// CHECK-LABEL: @not_whole_dims(
+func.func @not_whole_dims(%k: tensor<4x6x5xf32>) -> tensor<2x60xf32> {
+  %none = "onnx.None"() : () -> none
+  // CHECK: "onnx.Reshape"
+  // CHECK: "onnx.Transpose"
+  // CHECK: "onnx.Reshape"
+  %0 = "onnx.Reshape"(%k, %none) {static = [unit, #dist.exprs<[12, 2, 5]>]} : (tensor<4x6x5xf32>, none) -> tensor<12x2x5xf32>
+  %1 = "onnx.Transpose"(%0) {perm = array<i64: 1, 0, 2>} : (tensor<12x2x5xf32>) -> tensor<2x12x5xf32>
+  %2 = "onnx.Reshape"(%1, %none) {static = [unit, #dist.exprs<[2, 60]>]} : (tensor<2x12x5xf32>, none) -> tensor<2x60xf32>
+  return %2 : tensor<2x60xf32>
+}
+
+// -----
+
+// A linear layer on merged batch and sequence is one on the dims as they were.
+// CHECK-LABEL: @linear(
+func.func @linear(%x: tensor<?x?x8xf32, #dist.exprs<["b", "s", 8]>>) -> tensor<?x?x5xf32, #dist.exprs<["b", "s", 5]>> {
+  %none = "onnx.None"() : () -> none
+  %w = "onnx.Weight"() {name = "w", location = "w.bin", offset = 7 : i64, length = 160 : i64} : () -> tensor<5x8xf32>
+  %b = "onnx.Weight"() {name = "b", location = "w.bin", offset = 167 : i64, length = 20 : i64} : () -> tensor<5xf32>
+  // CHECK-DAG: %[[W:.*]] = "onnx.Weight"(){{.*}}name = "w"
+  // CHECK-DAG: %[[B:.*]] = "onnx.Weight"(){{.*}}name = "b"
+  // CHECK: %[[T:.*]] = "onnx.Transpose"(%[[W]]) {perm = array<i64: 1, 0>}
+  // CHECK: %[[P:.*]] = "onnx.MatMul"(%arg0, %[[T]])
+  // CHECK: %[[S:.*]] = "onnx.Add"(%[[P]], %[[B]])
+  // CHECK: return %[[S]] : tensor<?x?x5xf32, #dist.exprs<["b", "s", 5]>>
+  %0 = "onnx.Reshape"(%x, %none) {static = [unit, #dist.exprs<[-1, 8]>]} : (tensor<?x?x8xf32, #dist.exprs<["b", "s", 8]>>, none) -> tensor<?x8xf32, #dist.exprs<["b*s", 8]>>
+  %1 = "onnx.Gemm"(%0, %w, %b) {transB = 1 : i64} : (tensor<?x8xf32, #dist.exprs<["b*s", 8]>>, tensor<5x8xf32>, tensor<5xf32>) -> tensor<?x5xf32, #dist.exprs<["b*s", 5]>>
+  %2 = "onnx.Reshape"(%1, %none) {static = [unit, #dist.exprs<["b", "s", 5]>]} : (tensor<?x5xf32, #dist.exprs<["b*s", 5]>>, none) -> tensor<?x?x5xf32, #dist.exprs<["b", "s", 5]>>
+  return %2 : tensor<?x?x5xf32, #dist.exprs<["b", "s", 5]>>
+}
+
+// -----
+
+// The fused weight of Q, K and V is cut in place of the product, through the bias; parts that do not lie together are windows.
+// CHECK-LABEL: @fused(
+func.func @fused(%x: tensor<?x?x4xf32, #dist.exprs<["b", "s", 4]>>) -> (tensor<?x?x3xf32, #dist.exprs<["b", "s", 3]>>, tensor<?x?x2xf32, #dist.exprs<["b", "s", 2]>>) {
+  %w = "onnx.Weight"() {name = "w", location = "w.bin", offset = 11 : i64, length = 80 : i64} : () -> tensor<4x5xf32>
+  %b = "onnx.Constant"() {value = dense<[1.0, 2.0, 3.0, 4.0, 5.0]> : tensor<5xf32>} : () -> tensor<5xf32>
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<?x?x4xf32, #dist.exprs<["b", "s", 4]>>, tensor<4x5xf32>) -> tensor<?x?x5xf32, #dist.exprs<["b", "s", 5]>>
+  %1 = "onnx.Add"(%0, %b) : (tensor<?x?x5xf32, #dist.exprs<["b", "s", 5]>>, tensor<5xf32>) -> tensor<?x?x5xf32, #dist.exprs<["b", "s", 5]>>
+  // CHECK: %[[W0:.*]] = "onnx.Weight"() {begin = array<i64: 0, 0>, length = 80 : i64, location = "w.bin", name = "w[:,0:3]", offset = 11 : i64, whole = array<i64: 4, 5>} : () -> tensor<4x3xf32>
+  // CHECK: %[[P0:.*]] = "onnx.MatMul"(%arg0, %[[W0]])
+  // CHECK: %[[B0:.*]] = "onnx.Constant"() {value = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00]>
+  // CHECK: %[[Q:.*]] = "onnx.Add"(%[[P0]], %[[B0]]){{.*}} loc("cut"("q"))
+  // CHECK: %[[W1:.*]] = "onnx.Weight"() {begin = array<i64: 0, 3>, length = 80 : i64, location = "w.bin", name = "w[:,3:5]", offset = 11 : i64, whole = array<i64: 4, 5>} : () -> tensor<4x2xf32>
+  // CHECK: %[[P1:.*]] = "onnx.MatMul"(%arg0, %[[W1]])
+  // CHECK: %[[B1:.*]] = "onnx.Constant"() {value = dense<[4.000000e+00, 5.000000e+00]>
+  // CHECK: %[[K:.*]] = "onnx.Add"(%[[P1]], %[[B1]]){{.*}} loc("cut"("k"))
+  // CHECK: return %[[Q]], %[[K]]
+  %none = "onnx.None"() : () -> none
+  %2:2 = "onnx.Split"(%1, %none) {axis = 2 : i64, static = [unit, #dist.exprs<[3, 2]>]} : (tensor<?x?x5xf32, #dist.exprs<["b", "s", 5]>>, none) -> (tensor<?x?x3xf32, #dist.exprs<["b", "s", 3]>>, tensor<?x?x2xf32, #dist.exprs<["b", "s", 2]>>) loc("cut"(fused["q", "k"]))
+  return %2#0, %2#1 : tensor<?x?x3xf32, #dist.exprs<["b", "s", 3]>>, tensor<?x?x2xf32, #dist.exprs<["b", "s", 2]>>
+}
+
+// -----
+
+// A product that is used whole too is not cut, nor one of two activations.
+// CHECK-LABEL: @not_cut(
+func.func @not_cut(%x: tensor<3x4xf32>, %y: tensor<4x6xf32>) -> (tensor<3x6xf32>, tensor<3x3xf32>, tensor<3x3xf32>, tensor<3x3xf32>, tensor<3x3xf32>) {
+  %w = "onnx.Weight"() {name = "w", location = "w.bin", offset = 0 : i64, length = 96 : i64} : () -> tensor<4x6xf32>
+  // CHECK-COUNT-2: "onnx.Split"
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<3x4xf32>, tensor<4x6xf32>) -> tensor<3x6xf32>
+  %1:2 = "onnx.Split"(%0) {axis = 1 : i64, num_outputs = 2 : i64} : (tensor<3x6xf32>) -> (tensor<3x3xf32>, tensor<3x3xf32>)
+  %2 = "onnx.MatMul"(%x, %y) : (tensor<3x4xf32>, tensor<4x6xf32>) -> tensor<3x6xf32>
+  %3:2 = "onnx.Split"(%2) {axis = 1 : i64, num_outputs = 2 : i64} : (tensor<3x6xf32>) -> (tensor<3x3xf32>, tensor<3x3xf32>)
+  return %0, %1#0, %1#1, %3#0, %3#1 : tensor<3x6xf32>, tensor<3x3xf32>, tensor<3x3xf32>, tensor<3x3xf32>, tensor<3x3xf32>
+}
+
+// -----
+
+// Unrolled experts: each is a reference into the stacked weights, whose parts lie together. The last is cut again.
+// CHECK-LABEL: @experts(
+func.func @experts(%x: tensor<?x4xf32, #dist.exprs<["n", 4]>>) -> (tensor<?x6xf32, #dist.exprs<["n", 6]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>) {
+  %w = "onnx.Weight"() {name = "w", location = "w.bin", offset = 5 : i64, length = 192 : i64} : () -> tensor<2x6x4xf32>
+  %zero = "onnx.Constant"() {value = dense<0> : tensor<i64>} : () -> tensor<i64>
+  %last = "onnx.Constant"() {value = dense<-1> : tensor<i64>} : () -> tensor<i64>
+  // CHECK-DAG: "onnx.Weight"() {length = 96 : i64, location = "w.bin", name = "w[0:1]", offset = 5 : i64} : () -> tensor<6x4xf32>
+  // CHECK-DAG: "onnx.Weight"() {length = 48 : i64, location = "w.bin", name = "w[1:2][0:3]", offset = 101 : i64} : () -> tensor<3x4xf32>
+  // CHECK-DAG: "onnx.Weight"() {length = 48 : i64, location = "w.bin", name = "w[1:2][3:6]", offset = 149 : i64} : () -> tensor<3x4xf32>
+  // CHECK-NOT: "onnx.Gather"
+  // CHECK-NOT: "onnx.Split"
+  %w0 = "onnx.Gather"(%w, %zero) {axis = 0 : i64} : (tensor<2x6x4xf32>, tensor<i64>) -> tensor<6x4xf32>
+  %w1 = "onnx.Gather"(%w, %last) {axis = 0 : i64} : (tensor<2x6x4xf32>, tensor<i64>) -> tensor<6x4xf32>
+  %0 = "onnx.Gemm"(%x, %w0) {transB = 1 : i64} : (tensor<?x4xf32, #dist.exprs<["n", 4]>>, tensor<6x4xf32>) -> tensor<?x6xf32, #dist.exprs<["n", 6]>>
+  %1 = "onnx.Gemm"(%x, %w1) {transB = 1 : i64} : (tensor<?x4xf32, #dist.exprs<["n", 4]>>, tensor<6x4xf32>) -> tensor<?x6xf32, #dist.exprs<["n", 6]>>
+  %2:2 = "onnx.Split"(%1) {axis = 1 : i64, num_outputs = 2 : i64} : (tensor<?x6xf32, #dist.exprs<["n", 6]>>) -> (tensor<?x3xf32, #dist.exprs<["n", 3]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>)
+  return %0, %2#0, %2#1 : tensor<?x6xf32, #dist.exprs<["n", 6]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>
+}
