@@ -15,7 +15,7 @@ namespace shardwright {
 
 class LaneMath {
  public:
-  LaneMath(llvm::IRBuilder<>& builder, const TargetTraits& traits) : b(builder), traits_(traits) {}
+  LaneMath(llvm::IRBuilder<>& builder, const TargetTraits& traits) : b_(builder), traits_(traits) {}
 
   // One of the float unary operations kSqrt … kRound, by the type of x.
   llvm::Value* unary(ScalarOp op, llvm::Value* x);
@@ -119,7 +119,7 @@ class LaneMath {
   Value* powPositive(Value* x, Value* y);
   Value* smallIntegerPower(Value* x, Value* y, Value* otherwise);
 
-  llvm::IRBuilder<>& b;
+  llvm::IRBuilder<>& b_;
   TargetTraits traits_;
 };
 

@@ -56,32 +56,32 @@ llvm::GlobalVariable* hugeAngleTable(llvm::Module& module) {
 // digits of 2/π that matter for e, in three exact products.
 LaneMath::Reduced LaneMath::reduceHugeFloat(Value* x) {
   Value* pattern = bits(x);
-  Value* field = b.CreateAnd(b.CreateLShr(pattern, intNum(pattern, 23)), intNum(pattern, 255));
-  Value* row = b.CreateSub(field, intNum(field, 150 + kFirstExponent));
-  Value* inTable = b.CreateICmpULT(row, intNum(row, kNumExponents));  // else the lane is another's business
-  row = b.CreateMul(b.CreateSelect(inTable, row, intNum(row, 0)), intNum(row, 3));
-  Value* mantissaBits = b.CreateOr(b.CreateAnd(pattern, intNum(pattern, 0x807fffff)), intNum(pattern, 150u << 23));
+  Value* field = b_.CreateAnd(b_.CreateLShr(pattern, intNum(pattern, 23)), intNum(pattern, 255));
+  Value* row = b_.CreateSub(field, intNum(field, 150 + kFirstExponent));
+  Value* inTable = b_.CreateICmpULT(row, intNum(row, kNumExponents));  // else the lane is another's business
+  row = b_.CreateMul(b_.CreateSelect(inTable, row, intNum(row, 0)), intNum(row, 3));
+  Value* mantissaBits = b_.CreateOr(b_.CreateAnd(pattern, intNum(pattern, 0x807fffff)), intNum(pattern, 150u << 23));
   Value* mantissa = toDouble(fromBits(mantissaBits, x));
-  llvm::GlobalVariable* table = hugeAngleTable(*b.GetInsertBlock()->getModule());
+  llvm::GlobalVariable* table = hugeAngleTable(*b_.GetInsertBlock()->getModule());
   auto part = [&](int i) -> Value* {
-    Value* address = b.CreateGEP(b.getDoubleTy(), table, b.CreateAdd(row, intNum(row, i)));
+    Value* address = b_.CreateGEP(b_.getDoubleTy(), table, b_.CreateAdd(row, intNum(row, i)));
     Type* type = mantissa->getType();
     Value* loaded = nullptr;
     if (type->isVectorTy()) {
-      loaded = b.CreateMaskedGather(type, address, llvm::Align(8));
+      loaded = b_.CreateMaskedGather(type, address, llvm::Align(8));
     } else {
-      loaded = b.CreateLoad(type, address);
+      loaded = b_.CreateLoad(type, address);
     }
-    return b.CreateFMul(mantissa, loaded);
+    return b_.CreateFMul(mantissa, loaded);
   };
   auto nearest = [&](Value* value) { return round(value, llvm::Intrinsic::roundeven); };
   Value* first = part(0);
-  Value* fours = b.CreateFMul(nearest(b.CreateFMul(first, num(first, 0.25))), num(first, 4));
-  first = b.CreateFSub(first, fours);
+  Value* fours = b_.CreateFMul(nearest(b_.CreateFMul(first, num(first, 0.25))), num(first, 4));
+  first = b_.CreateFSub(first, fours);
   Value* second = part(1);
-  Value* whole = nearest(b.CreateFAdd(first, second));
-  Value* rest = b.CreateFAdd(b.CreateFAdd(b.CreateFSub(first, whole), second), part(2));
-  return {b.CreateFMul(rest, num(rest, kHalfPiPart[0] + kHalfPiPart[1])), roundSmall(whole, 1).integer};
+  Value* whole = nearest(b_.CreateFAdd(first, second));
+  Value* rest = b_.CreateFAdd(b_.CreateFAdd(b_.CreateFSub(first, whole), second), part(2));
+  return {b_.CreateFMul(rest, num(rest, kHalfPiPart[0] + kHalfPiPart[1])), roundSmall(whole, 1).integer};
 }
 
 LaneMath::Reduced LaneMath::reduceAngle(Value* x) {
@@ -94,30 +94,30 @@ LaneMath::Reduced LaneMath::reduceAngle(Value* x) {
     // Where too few digits of π are left the angle is meaningless, but remains one.
     for (double end : {0.79, -0.79}) {
       Value* bound = num(angle, end);
-      Value* beyond = end > 0 ? b.CreateFCmpOGT(angle, bound) : b.CreateFCmpOLT(angle, bound);
-      angle = b.CreateSelect(beyond, bound, angle);
+      Value* beyond = end > 0 ? b_.CreateFCmpOGT(angle, bound) : b_.CreateFCmpOLT(angle, bound);
+      angle = b_.CreateSelect(beyond, bound, angle);
     }
     return {angle, quadrant.integer};
   }
 
   // The rare large ones have a block of their own.
   Value* a = fabs(x);
-  Value* huge = b.CreateAnd(b.CreateFCmpOGT(a, num(x, kLargeFloat)),
-                            b.CreateFCmpOLT(a, num(x, std::numeric_limits<double>::infinity())));
-  llvm::BasicBlock* before = b.GetInsertBlock();
+  Value* huge = b_.CreateAnd(b_.CreateFCmpOGT(a, num(x, kLargeFloat)),
+                             b_.CreateFCmpOLT(a, num(x, std::numeric_limits<double>::infinity())));
+  llvm::BasicBlock* before = b_.GetInsertBlock();
   llvm::Function* function = before->getParent();
-  auto* hugeBlock = llvm::BasicBlock::Create(b.getContext(), "huge", function);
-  auto* after = llvm::BasicBlock::Create(b.getContext(), "reduced", function);
-  b.CreateCondBr(any(huge), hugeBlock, after);
-  b.SetInsertPoint(hugeBlock);
+  auto* hugeBlock = llvm::BasicBlock::Create(b_.getContext(), "huge", function);
+  auto* after = llvm::BasicBlock::Create(b_.getContext(), "reduced", function);
+  b_.CreateCondBr(any(huge), hugeBlock, after);
+  b_.SetInsertPoint(hugeBlock);
   Reduced exact = reduceHugeFloat(x);
-  Value* hugeAngle = b.CreateSelect(huge, exact.angle, angle);
-  Value* hugeQuadrant = b.CreateSelect(huge, exact.quadrant, quadrant.integer);
-  b.CreateBr(after);
-  llvm::BasicBlock* hugeEnd = b.GetInsertBlock();
-  b.SetInsertPoint(after);
+  Value* hugeAngle = b_.CreateSelect(huge, exact.angle, angle);
+  Value* hugeQuadrant = b_.CreateSelect(huge, exact.quadrant, quadrant.integer);
+  b_.CreateBr(after);
+  llvm::BasicBlock* hugeEnd = b_.GetInsertBlock();
+  b_.SetInsertPoint(after);
   auto merge = [&](Value* usual, Value* unusual) {
-    llvm::PHINode* phi = b.CreatePHI(usual->getType(), 2);
+    llvm::PHINode* phi = b_.CreatePHI(usual->getType(), 2);
     phi->addIncoming(usual, before);
     phi->addIncoming(unusual, hugeEnd);
     return phi;
@@ -129,7 +129,7 @@ LaneMath::Reduced LaneMath::reduceAngle(Value* x) {
 // Where the function is x to the last bit; adding a tail of nothing would take -0's sign.
 llvm::Value* LaneMath::tinyItself(Value* x, Value* result) {
   double tiny = x->getType()->getScalarType()->isFloatTy() ? 0x1p-13 : 0x1p-28;
-  return b.CreateSelect(b.CreateFCmpOLT(fabs(x), num(x, tiny)), x, result);
+  return b_.CreateSelect(b_.CreateFCmpOLT(fabs(x), num(x, tiny)), x, result);
 }
 
 // Odd quadrants exchange sine and cosine, the upper half of them changes the sign.
@@ -138,16 +138,16 @@ llvm::Value* LaneMath::sinCos(ScalarOp op, Value* x) {
   Reduced reduced = reduceAngle(x);
   Value* r = isFloat ? toFloat(reduced.angle) : reduced.angle;
   Value* quadrant = reduced.quadrant;
-  if (op == ScalarOp::kCos) quadrant = b.CreateAdd(quadrant, intNum(quadrant, 1));
-  if (isFloat) quadrant = b.CreateTrunc(quadrant, intTypeOf(x));
-  Value* z = b.CreateFMul(r, r);
-  Value* sine = mulAdd(b.CreateFMul(r, z), isFloat ? poly(kSinTail32, z) : poly(kSinTail64, z), r);
-  Value* cosineTail = b.CreateFMul(b.CreateFMul(z, z), isFloat ? poly(kCosTail32, z) : poly(kCosTail64, z));
-  Value* cosine = b.CreateFAdd(mulAdd(z, num(z, -0.5), num(z, 1)), cosineTail);
-  Value* odd = b.CreateICmpNE(b.CreateAnd(quadrant, intNum(quadrant, 1)), intNum(quadrant, 0));
-  Value* result = b.CreateSelect(odd, cosine, sine);
-  Value* flip = b.CreateShl(b.CreateLShr(quadrant, intNum(quadrant, 1)), intNum(quadrant, isFloat ? 31 : 63));
-  result = fromBits(b.CreateXor(bits(result), flip), result);
+  if (op == ScalarOp::kCos) quadrant = b_.CreateAdd(quadrant, intNum(quadrant, 1));
+  if (isFloat) quadrant = b_.CreateTrunc(quadrant, intTypeOf(x));
+  Value* z = b_.CreateFMul(r, r);
+  Value* sine = mulAdd(b_.CreateFMul(r, z), isFloat ? poly(kSinTail32, z) : poly(kSinTail64, z), r);
+  Value* cosineTail = b_.CreateFMul(b_.CreateFMul(z, z), isFloat ? poly(kCosTail32, z) : poly(kCosTail64, z));
+  Value* cosine = b_.CreateFAdd(mulAdd(z, num(z, -0.5), num(z, 1)), cosineTail);
+  Value* odd = b_.CreateICmpNE(b_.CreateAnd(quadrant, intNum(quadrant, 1)), intNum(quadrant, 0));
+  Value* result = b_.CreateSelect(odd, cosine, sine);
+  Value* flip = b_.CreateShl(b_.CreateLShr(quadrant, intNum(quadrant, 1)), intNum(quadrant, isFloat ? 31 : 63));
+  result = fromBits(b_.CreateXor(bits(result), flip), result);
   return op == ScalarOp::kSin ? tinyItself(x, result) : result;
 }
 
@@ -155,12 +155,13 @@ llvm::Value* LaneMath::sinCos(ScalarOp op, Value* x) {
 llvm::Value* LaneMath::tan(Value* x) {
   Reduced reduced = reduceAngle(x);
   Value* r = reduced.angle;
-  Value* z = b.CreateFMul(r, r);
-  Value* sine = mulAdd(b.CreateFMul(r, z), poly(kSinTail64, z), r);
+  Value* z = b_.CreateFMul(r, r);
+  Value* sine = mulAdd(b_.CreateFMul(r, z), poly(kSinTail64, z), r);
   Value* cosine =
-      b.CreateFAdd(mulAdd(z, num(z, -0.5), num(z, 1)), b.CreateFMul(b.CreateFMul(z, z), poly(kCosTail64, z)));
-  Value* odd = b.CreateICmpNE(b.CreateAnd(reduced.quadrant, intNum(reduced.quadrant, 1)), intNum(reduced.quadrant, 0));
-  Value* result = b.CreateFDiv(b.CreateSelect(odd, cosine, sine), b.CreateSelect(odd, b.CreateFNeg(sine), cosine));
+      b_.CreateFAdd(mulAdd(z, num(z, -0.5), num(z, 1)), b_.CreateFMul(b_.CreateFMul(z, z), poly(kCosTail64, z)));
+  Value* odd =
+      b_.CreateICmpNE(b_.CreateAnd(reduced.quadrant, intNum(reduced.quadrant, 1)), intNum(reduced.quadrant, 0));
+  Value* result = b_.CreateFDiv(b_.CreateSelect(odd, cosine, sine), b_.CreateSelect(odd, b_.CreateFNeg(sine), cosine));
   return tinyItself(x, x->getType()->getScalarType()->isFloatTy() ? toFloat(result) : result);
 }
 

@@ -14,7 +14,7 @@ namespace shardwright {
 class NestEmitter {
  public:
   NestEmitter(const LoopNest& nest, const TargetTraits& traits, llvm::Module& module)
-      : nest_(nest), traits_(traits), shape_(shapeOf(nest, traits)), b(module.getContext()), scalars_(b, traits) {
+      : nest_(nest), traits_(traits), shape_(shapeOf(nest, traits)), b_(module.getContext()), scalars_(b_, traits) {
     declare(module);
   }
 
@@ -43,7 +43,7 @@ class NestEmitter {
   llvm::Value* extent(int dim) { return size(dim); }
   llvm::Value* stride(int operand, int dim);
   llvm::Value* param(int number);
-  llvm::Value* number(int64_t value) { return b.getInt64(value); }
+  llvm::Value* number(int64_t value) { return b_.getInt64(value); }
   llvm::Value* variable(llvm::Type* type);  // an alloca at the function's beginning
 
   void loop(llvm::Value* from, llvm::Value* to, int64_t step, const std::function<void(llvm::Value*)>& body);
@@ -82,7 +82,7 @@ class NestEmitter {
   const LoopNest& nest_;
   TargetTraits traits_;
   NestShape shape_;
-  llvm::IRBuilder<> b;
+  llvm::IRBuilder<> b_;
   ScalarEmitter scalars_;
   llvm::Function* function_ = nullptr;
   llvm::BasicBlock* entry_ = nullptr;

@@ -8,8 +8,8 @@ using llvm::FixedVectorType;
 using llvm::Value;
 
 void NestEmitter::declare(llvm::Module& module) {
-  llvm::Type *pointer = b.getPtrTy(), *integer = b.getInt64Ty();
-  auto* type = llvm::FunctionType::get(b.getVoidTy(), {pointer, pointer, integer, integer}, false);
+  llvm::Type *pointer = b_.getPtrTy(), *integer = b_.getInt64Ty();
+  auto* type = llvm::FunctionType::get(b_.getVoidTy(), {pointer, pointer, integer, integer}, false);
   function_ = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, nest_.name, module);
   for (unsigned i = 0; i < 2; ++i) {
     function_->addParamAttr(i, llvm::Attribute::NoAlias);
@@ -21,15 +21,15 @@ void NestEmitter::declare(llvm::Module& module) {
   function_->addFnAttr("min-legal-vector-width", std::to_string(traits_.vectorBytes * 8));
   buffers_ = function_->getArg(0);
   sizes_ = function_->getArg(1);
-  entry_ = BasicBlock::Create(b.getContext(), "entry", function_);
-  b.SetInsertPoint(entry_);
+  entry_ = BasicBlock::Create(b_.getContext(), "entry", function_);
+  b_.SetInsertPoint(entry_);
   for (size_t i = 0; i < nest_.operands.size(); ++i) {
-    bases_.push_back(b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, buffers_, i)));
+    bases_.push_back(b_.CreateLoad(pointer, b_.CreateConstGEP1_64(pointer, buffers_, i)));
   }
   int dims = nest_.numOuter + nest_.numInner;
   loadedSizes_.resize(dims * (1 + nest_.operands.size()) + nest_.numParams);
   for (size_t i = 0; i < loadedSizes_.size(); ++i) {
-    loadedSizes_[i] = b.CreateLoad(integer, b.CreateConstGEP1_64(integer, sizes_, i));
+    loadedSizes_[i] = b_.CreateLoad(integer, b_.CreateConstGEP1_64(integer, sizes_, i));
   }
 }
 
@@ -60,66 +60,66 @@ Value* NestEmitter::variable(llvm::Type* type) {
 
 // for (i = from; i < to; i += step)
 void NestEmitter::loop(Value* from, Value* to, int64_t step, const std::function<void(Value*)>& body) {
-  BasicBlock* before = b.GetInsertBlock();
-  auto* block = BasicBlock::Create(b.getContext(), "loop", function_);
-  auto* after = BasicBlock::Create(b.getContext(), "done", function_);
-  b.CreateCondBr(b.CreateICmpSLT(from, to), block, after);
-  b.SetInsertPoint(block);
-  llvm::PHINode* index = b.CreatePHI(b.getInt64Ty(), 2);
+  BasicBlock* before = b_.GetInsertBlock();
+  auto* block = BasicBlock::Create(b_.getContext(), "loop", function_);
+  auto* after = BasicBlock::Create(b_.getContext(), "done", function_);
+  b_.CreateCondBr(b_.CreateICmpSLT(from, to), block, after);
+  b_.SetInsertPoint(block);
+  llvm::PHINode* index = b_.CreatePHI(b_.getInt64Ty(), 2);
   index->addIncoming(from, before);
   body(index);
-  Value* next = b.CreateNSWAdd(index, number(step));
-  index->addIncoming(next, b.GetInsertBlock());
-  b.CreateCondBr(b.CreateICmpSLT(next, to), block, after);
-  b.SetInsertPoint(after);
+  Value* next = b_.CreateNSWAdd(index, number(step));
+  index->addIncoming(next, b_.GetInsertBlock());
+  b_.CreateCondBr(b_.CreateICmpSLT(next, to), block, after);
+  b_.SetInsertPoint(after);
 }
 
 void NestEmitter::onlyIf(Value* condition, const std::function<void()>& body) {
-  auto* block = BasicBlock::Create(b.getContext(), "then", function_);
-  auto* after = BasicBlock::Create(b.getContext(), "after", function_);
-  b.CreateCondBr(condition, block, after);
-  b.SetInsertPoint(block);
+  auto* block = BasicBlock::Create(b_.getContext(), "then", function_);
+  auto* after = BasicBlock::Create(b_.getContext(), "after", function_);
+  b_.CreateCondBr(condition, block, after);
+  b_.SetInsertPoint(block);
   body();
-  b.CreateBr(after);
-  b.SetInsertPoint(after);
+  b_.CreateBr(after);
+  b_.SetInsertPoint(after);
 }
 
 NestEmitter::Point NestEmitter::moved(const Point& point, int dim, Value* by) {
   Point result = point;
   for (size_t i = 0; i < nest_.operands.size(); ++i) {
     if (nest_.operands[i].strides[dim] == StrideKind::kZero) continue;
-    Value* offset = b.CreateNSWMul(by, stride(static_cast<int>(i), dim));
+    Value* offset = b_.CreateNSWMul(by, stride(static_cast<int>(i), dim));
     result.pointers[i] =
-        b.CreateInBoundsGEP(scalars_.memoryLanes(nest_.operands[i].dtype, 1), point.pointers[i], offset);
+        b_.CreateInBoundsGEP(scalars_.memoryLanes(nest_.operands[i].dtype, 1), point.pointers[i], offset);
   }
-  result.indices[dim] = b.CreateNSWAdd(point.indices[dim], by);
+  result.indices[dim] = b_.CreateNSWAdd(point.indices[dim], by);
   return result;
 }
 
 void NestEmitter::run() {
   Value *begin = function_->getArg(2), *end = function_->getArg(3);
-  onlyIf(b.CreateICmpSLT(begin, end), [&] {
+  onlyIf(b_.CreateICmpSLT(begin, end), [&] {
     if (!shape_.mayBeLinear) return emitRange(begin, end);
     Value* innerCount = nullptr;
     Value* linear = isLinear(innerCount);
-    onlyIf(linear, [&] { emitLinear(b.CreateNSWMul(begin, innerCount), b.CreateNSWMul(end, innerCount)); });
-    onlyIf(b.CreateNot(linear), [&] { emitRange(begin, end); });
+    onlyIf(linear, [&] { emitLinear(b_.CreateNSWMul(begin, innerCount), b_.CreateNSWMul(end, innerCount)); });
+    onlyIf(b_.CreateNot(linear), [&] { emitRange(begin, end); });
   });
-  b.CreateRetVoid();
+  b_.CreateRetVoid();
 }
 
 // Whether each operand that moves is row major without gaps.
 Value* NestEmitter::isLinear(Value*& innerCount) {
   int dims = nest_.numOuter + nest_.numInner;
-  Value* linear = b.getTrue();
+  Value* linear = b_.getTrue();
   innerCount = number(1);
   Value* count = number(1);  // elements below dim d
   for (int d = dims - 1; d >= 0; --d) {
     for (size_t i = 0; i < nest_.operands.size(); ++i) {
       if (nest_.operands[i].strides[d] == StrideKind::kZero) continue;
-      linear = b.CreateAnd(linear, b.CreateICmpEQ(stride(static_cast<int>(i), d), count));
+      linear = b_.CreateAnd(linear, b_.CreateICmpEQ(stride(static_cast<int>(i), d), count));
     }
-    count = b.CreateNSWMul(count, extent(d));
+    count = b_.CreateNSWMul(count, extent(d));
     if (d == nest_.numOuter) innerCount = count;
   }
   return linear;
@@ -129,7 +129,7 @@ Value* NestEmitter::isLinear(Value*& innerCount) {
 void NestEmitter::emitLinear(Value* begin, Value* end) {
   int lastDim = nest_.numOuter + nest_.numInner - 1;
   Point start = moved({bases_, std::vector<Value*>(lastDim + 1, number(0))}, lastDim, begin);
-  Value* count = b.CreateNSWSub(end, begin);
+  Value* count = b_.CreateNSWSub(end, begin);
   if (shape_.lanesAreOuter) return emitSegment(start, count);
   enterPhase(0);
   for (int depth = 0; depth < nest_.numInner; ++depth) emitNodes(depth, start, Lanes(), /*afterLoops=*/false);
@@ -142,50 +142,50 @@ void NestEmitter::emitRange(Value* begin, Value* end) {
   Point origin{bases_, std::vector<Value*>(numDims, number(0))};
   if (nest_.numOuter == 0) return emitPoint(origin, Lanes());
   int last = nest_.numOuter - 1;
-  if (last == 0) return emitSegment(moved(origin, 0, begin), b.CreateNSWSub(end, begin));
+  if (last == 0) return emitSegment(moved(origin, 0, begin), b_.CreateNSWSub(end, begin));
 
-  llvm::Type* integer = b.getInt64Ty();
+  llvm::Type* integer = b_.getInt64Ty();
   Value* flat = variable(integer);
-  b.CreateStore(begin, flat);
+  b_.CreateStore(begin, flat);
   std::vector<Value*> indices;  // of the segment's first point, along each outer dim
   Value* rest = begin;
   for (int d = 0; d <= last; ++d) indices.push_back(variable(integer));
   for (int d = last; d > 0; --d) {
-    b.CreateStore(b.CreateURem(rest, extent(d)), indices[d]);
-    rest = b.CreateUDiv(rest, extent(d));
+    b_.CreateStore(b_.CreateURem(rest, extent(d)), indices[d]);
+    rest = b_.CreateUDiv(rest, extent(d));
   }
-  b.CreateStore(rest, indices[0]);
+  b_.CreateStore(rest, indices[0]);
 
-  auto* segment = BasicBlock::Create(b.getContext(), "segment", function_);
-  auto* after = BasicBlock::Create(b.getContext(), "segments.end", function_);
-  b.CreateBr(segment);
-  b.SetInsertPoint(segment);
-  Value* done = b.CreateLoad(integer, flat);
-  Value* first = b.CreateLoad(integer, indices[last]);
-  Value* inRow = b.CreateNSWSub(extent(last), first);
-  Value* left = b.CreateNSWSub(end, done);
-  Value* count = b.CreateSelect(b.CreateICmpSLT(inRow, left), inRow, left);
+  auto* segment = BasicBlock::Create(b_.getContext(), "segment", function_);
+  auto* after = BasicBlock::Create(b_.getContext(), "segments.end", function_);
+  b_.CreateBr(segment);
+  b_.SetInsertPoint(segment);
+  Value* done = b_.CreateLoad(integer, flat);
+  Value* first = b_.CreateLoad(integer, indices[last]);
+  Value* inRow = b_.CreateNSWSub(extent(last), first);
+  Value* left = b_.CreateNSWSub(end, done);
+  Value* count = b_.CreateSelect(b_.CreateICmpSLT(inRow, left), inRow, left);
   Point start = origin;
-  for (int d = 0; d <= last; ++d) start = moved(start, d, b.CreateLoad(integer, indices[d]));
+  for (int d = 0; d <= last; ++d) start = moved(start, d, b_.CreateLoad(integer, indices[d]));
   emitSegment(start, count);
-  Value* next = b.CreateNSWAdd(done, count);
-  b.CreateStore(next, flat);
+  Value* next = b_.CreateNSWAdd(done, count);
+  b_.CreateStore(next, flat);
   // Only the last segment may end within a row; what its indices become is not used.
-  b.CreateStore(number(0), indices[last]);
+  b_.CreateStore(number(0), indices[last]);
   for (int d = last - 1; d >= 0; --d) {
-    Value* index = b.CreateNSWAdd(b.CreateLoad(integer, indices[d]), number(1));
-    Value* carry = d == 0 ? b.getFalse() : b.CreateICmpEQ(index, extent(d));
-    b.CreateStore(b.CreateSelect(carry, number(0), index), indices[d]);
+    Value* index = b_.CreateNSWAdd(b_.CreateLoad(integer, indices[d]), number(1));
+    Value* carry = d == 0 ? b_.getFalse() : b_.CreateICmpEQ(index, extent(d));
+    b_.CreateStore(b_.CreateSelect(carry, number(0), index), indices[d]);
     if (d == 0) break;
-    auto* carried = BasicBlock::Create(b.getContext(), "carry", function_);
-    auto* counted = BasicBlock::Create(b.getContext(), "counted", function_);
-    b.CreateCondBr(carry, carried, counted);
-    b.SetInsertPoint(counted);
-    b.CreateCondBr(b.CreateICmpSLT(next, end), segment, after);
-    b.SetInsertPoint(carried);
+    auto* carried = BasicBlock::Create(b_.getContext(), "carry", function_);
+    auto* counted = BasicBlock::Create(b_.getContext(), "counted", function_);
+    b_.CreateCondBr(carry, carried, counted);
+    b_.SetInsertPoint(counted);
+    b_.CreateCondBr(b_.CreateICmpSLT(next, end), segment, after);
+    b_.SetInsertPoint(carried);
   }
-  b.CreateCondBr(b.CreateICmpSLT(next, end), segment, after);
-  b.SetInsertPoint(after);
+  b_.CreateCondBr(b_.CreateICmpSLT(next, end), segment, after);
+  b_.SetInsertPoint(after);
 }
 
 // `count` outer points along the last outer dim.
@@ -210,23 +210,24 @@ void NestEmitter::emitSegment(const Point& start, Value* count) {
 void NestEmitter::overLanes(Value* count, int widest, int unroll, bool maskable,
                             const std::function<void(Value*, const Lanes&, int)>& body) {
   int width = shape_.width;
-  auto roundedDown = [&](int64_t multiple) { return b.CreateAnd(count, number(-multiple)); };
+  auto roundedDown = [&](int64_t multiple) { return b_.CreateAnd(count, number(-multiple)); };
   Value* from = number(0);
   if (widest * unroll > width) {
     Value* to = roundedDown(widest * unroll);
     loop(from, to, widest * unroll, [&](Value* i) {
-      for (int part = 0; part < unroll; ++part) body(b.CreateNSWAdd(i, number(part * widest)), {widest, nullptr}, part);
+      for (int part = 0; part < unroll; ++part)
+        body(b_.CreateNSWAdd(i, number(part * widest)), {widest, nullptr}, part);
     });
     from = to;
   }
   Value* to = roundedDown(width);
   loop(from, to, width, [&](Value* i) { body(i, {width, nullptr}, 0); });
   if (maskable && traits_.maskedTails) {
-    onlyIf(b.CreateICmpSLT(to, count), [&] {
-      llvm::Type* bits = b.getIntNTy(width);
-      Value* shift = b.CreateTrunc(b.CreateNSWSub(count, to), bits);
-      Value* low = b.CreateNot(b.CreateShl(llvm::Constant::getAllOnesValue(bits), shift));
-      body(to, {width, b.CreateBitCast(low, FixedVectorType::get(b.getInt1Ty(), width))}, 0);
+    onlyIf(b_.CreateICmpSLT(to, count), [&] {
+      llvm::Type* bits = b_.getIntNTy(width);
+      Value* shift = b_.CreateTrunc(b_.CreateNSWSub(count, to), bits);
+      Value* low = b_.CreateNot(b_.CreateShl(llvm::Constant::getAllOnesValue(bits), shift));
+      body(to, {width, b_.CreateBitCast(low, FixedVectorType::get(b_.getInt1Ty(), width))}, 0);
     });
   } else {
     loop(to, count, 1, [&](Value* i) { body(i, Lanes(), 0); });

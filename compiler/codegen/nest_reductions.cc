@@ -12,7 +12,7 @@ void NestEmitter::beginReductions(const Lanes& lanes) {
     DType type = phase_->nodes[reduction.value].dtype;
     auto begin = [&](int width) {
       Value* total = variable(scalars_.heldLanes(type, width));
-      b.CreateStore(scalars_.identity(reduction.kind, type, width), total);
+      b_.CreateStore(scalars_.identity(reduction.kind, type, width), total);
       return total;
     };
     int parts = alongInner ? plan_->unroll : 1;
@@ -28,7 +28,7 @@ void NestEmitter::accumulate(const Lanes& lanes, int part) {
     DType type = phase_->nodes[reduction.value].dtype;
     const Accumulator& accumulator = accumulators_[r];
     Value* memory = accumulator.scalar && lanes.width == 1 ? accumulator.scalar : accumulator.vectors[part];
-    Value* total = b.CreateLoad(scalars_.heldLanes(type, lanes.width), memory);
+    Value* total = b_.CreateLoad(scalars_.heldLanes(type, lanes.width), memory);
     Value* next = nullptr;
     const ScalarNode* product = contractible(reduction.value, nest_.numInner);
     if (product && reduction.kind == Reduction::Kind::kSum) {
@@ -37,8 +37,8 @@ void NestEmitter::accumulate(const Lanes& lanes, int part) {
     } else {
       next = scalars_.combine(reduction.kind, type, total, value(reduction.value, lanes.width));
     }
-    if (lanes.mask) next = b.CreateSelect(lanes.mask, next, total);
-    b.CreateStore(next, memory);
+    if (lanes.mask) next = b_.CreateSelect(lanes.mask, next, total);
+    b_.CreateStore(next, memory);
   }
 }
 
@@ -50,9 +50,9 @@ Value* NestEmitter::acrossLanes(Reduction::Kind kind, DType type, Value* vector)
       low.push_back(lane);
       high.push_back(lane + width / 2);
     }
-    vector = scalars_.combine(kind, type, b.CreateShuffleVector(vector, low), b.CreateShuffleVector(vector, high));
+    vector = scalars_.combine(kind, type, b_.CreateShuffleVector(vector, low), b_.CreateShuffleVector(vector, high));
   }
-  return b.CreateExtractElement(vector, uint64_t{0});
+  return b_.CreateExtractElement(vector, uint64_t{0});
 }
 
 void NestEmitter::endReductions(const Lanes& lanes) {
@@ -61,12 +61,12 @@ void NestEmitter::endReductions(const Lanes& lanes) {
     DType type = phase_->nodes[reduction.value].dtype;
     const Accumulator& accumulator = accumulators_[r];
     if (!accumulator.scalar) {
-      reduced_.push_back(b.CreateLoad(scalars_.heldLanes(type, lanes.width), accumulator.vectors[0]));
+      reduced_.push_back(b_.CreateLoad(scalars_.heldLanes(type, lanes.width), accumulator.vectors[0]));
       continue;
     }
     std::vector<Value*> parts;
     for (Value* memory : accumulator.vectors)
-      parts.push_back(b.CreateLoad(scalars_.heldLanes(type, shape_.width), memory));
+      parts.push_back(b_.CreateLoad(scalars_.heldLanes(type, shape_.width), memory));
     for (; parts.size() > 1; parts.resize(parts.size() / 2)) {
       for (size_t i = 0; i < parts.size() / 2; ++i) {
         parts[i] = scalars_.combine(reduction.kind, type, parts[i], parts[i + parts.size() / 2]);
@@ -74,7 +74,7 @@ void NestEmitter::endReductions(const Lanes& lanes) {
     }
     Value* total = acrossLanes(reduction.kind, type, parts[0]);
     reduced_.push_back(
-        scalars_.combine(reduction.kind, type, total, b.CreateLoad(scalars_.heldLanes(type, 1), accumulator.scalar)));
+        scalars_.combine(reduction.kind, type, total, b_.CreateLoad(scalars_.heldLanes(type, 1), accumulator.scalar)));
   }
 }
 

@@ -17,7 +17,7 @@ void NestEmitter::emitNodes(int depth, const Point& point, const Lanes& lanes, b
 
 Value* NestEmitter::value(int node, int width) {
   Value* held = values_[node];
-  return width == 1 || plan_->nodes[node].vector ? held : b.CreateVectorSplat(width, held);
+  return width == 1 || plan_->nodes[node].vector ? held : b_.CreateVectorSplat(width, held);
 }
 
 Value* NestEmitter::emitNode(int number, const Point& point, const Lanes& lanes) {
@@ -57,8 +57,8 @@ Value* NestEmitter::emitContracted(int number, const Lanes& lanes) {
     Value* left = value(product->inputs[0], width);
     Value* right = value(product->inputs[1], width);
     Value* addend = value(node.inputs[1 - side], width);
-    if (subtracts && side == 0) addend = b.CreateFNeg(addend);
-    if (subtracts && side == 1) left = b.CreateFNeg(left);
+    if (subtracts && side == 0) addend = b_.CreateFNeg(addend);
+    if (subtracts && side == 1) left = b_.CreateFNeg(left);
     return scalars_.rounded(scalars_.math().mulAdd(left, right, addend), node.dtype);
   }
   return nullptr;
@@ -74,8 +74,8 @@ Value* NestEmitter::emitNormalisation(int number, const Lanes& lanes) {
   if (!divisor.fromReduction || divisor.depth >= place.depth) return nullptr;
   Value* reciprocal = scalars_.math().unary(ScalarOp::kReciprocal, values_[node.inputs[1]]);
   int width = place.vector ? lanes.width : 1;
-  if (width > 1 && !divisor.vector) reciprocal = b.CreateVectorSplat(width, reciprocal);
-  return scalars_.rounded(b.CreateFMul(value(node.inputs[0], width), reciprocal), node.dtype);
+  if (width > 1 && !divisor.vector) reciprocal = b_.CreateVectorSplat(width, reciprocal);
+  return scalars_.rounded(b_.CreateFMul(value(node.inputs[0], width), reciprocal), node.dtype);
 }
 
 Value* NestEmitter::emitLeaf(const ScalarNode& node, bool vector, const Point& point, const Lanes& lanes) {
@@ -96,8 +96,8 @@ Value* NestEmitter::emitLeaf(const ScalarNode& node, bool vector, const Point& p
   }
   Value* index = point.indices[node.index];
   if (here.width == 1) return index;
-  Value* steps = b.CreateStepVector(FixedVectorType::get(b.getInt64Ty(), here.width));
-  return b.CreateAdd(b.CreateVectorSplat(here.width, index), steps);
+  Value* steps = b_.CreateStepVector(FixedVectorType::get(b_.getInt64Ty(), here.width));
+  return b_.CreateAdd(b_.CreateVectorSplat(here.width, index), steps);
 }
 
 Value* NestEmitter::load(int operand, Value* pointer, const Lanes& lanes) {
@@ -107,17 +107,17 @@ Value* NestEmitter::load(int operand, Value* pointer, const Lanes& lanes) {
   llvm::Align alignment(bitWidth(type) / 8);
   Value* raw = nullptr;
   if (lanes.width == 1) {
-    raw = b.CreateAlignedLoad(scalar, pointer, alignment);
+    raw = b_.CreateAlignedLoad(scalar, pointer, alignment);
   } else if (nest_.operands[operand].strides[shape_.laneDim] == StrideKind::kRuntime) {
     raw = llvm::PoisonValue::get(memory);
     for (int lane = 0; lane < lanes.width; ++lane) {
-      raw = b.CreateInsertElement(raw, b.CreateAlignedLoad(scalar, pointer, alignment), lane);
-      pointer = b.CreateInBoundsGEP(scalar, pointer, stride(operand, shape_.laneDim));
+      raw = b_.CreateInsertElement(raw, b_.CreateAlignedLoad(scalar, pointer, alignment), lane);
+      pointer = b_.CreateInBoundsGEP(scalar, pointer, stride(operand, shape_.laneDim));
     }
   } else if (lanes.mask) {
-    raw = b.CreateMaskedLoad(memory, pointer, alignment, lanes.mask, llvm::Constant::getNullValue(memory));
+    raw = b_.CreateMaskedLoad(memory, pointer, alignment, lanes.mask, llvm::Constant::getNullValue(memory));
   } else {
-    raw = b.CreateAlignedLoad(memory, pointer, alignment);
+    raw = b_.CreateAlignedLoad(memory, pointer, alignment);
   }
   return scalars_.fromMemory(raw, type);
 }
@@ -127,19 +127,18 @@ void NestEmitter::store(int operand, Value* held, Value* pointer, const Lanes& l
   llvm::Align alignment(bitWidth(type) / 8);
   Value* raw = scalars_.toMemory(held, type);
   StrideKind along = shape_.laneDim < 0 ? StrideKind::kZero : nest_.operands[operand].strides[shape_.laneDim];
-  if (lanes.width == 1) {
-    b.CreateAlignedStore(raw, pointer, alignment);
-  } else if (along == StrideKind::kZero) {
-    b.CreateAlignedStore(b.CreateExtractElement(raw, uint64_t{0}), pointer, alignment);  // the dim's extent is 1
-  } else if (along == StrideKind::kRuntime) {
+  if (lanes.width > 1 && along == StrideKind::kRuntime) {
     for (int lane = 0; lane < lanes.width; ++lane) {
-      b.CreateAlignedStore(b.CreateExtractElement(raw, lane), pointer, alignment);
-      pointer = b.CreateInBoundsGEP(scalars_.memoryLanes(type, 1), pointer, stride(operand, shape_.laneDim));
+      b_.CreateAlignedStore(b_.CreateExtractElement(raw, lane), pointer, alignment);
+      pointer = b_.CreateInBoundsGEP(scalars_.memoryLanes(type, 1), pointer, stride(operand, shape_.laneDim));
     }
-  } else if (lanes.mask) {
-    b.CreateMaskedStore(raw, pointer, alignment, lanes.mask);
+    return;
+  }
+  if (lanes.width > 1 && along == StrideKind::kZero) raw = b_.CreateExtractElement(raw, uint64_t{0});  // of extent 1
+  if (lanes.mask && along == StrideKind::kUnit) {
+    b_.CreateMaskedStore(raw, pointer, alignment, lanes.mask);
   } else {
-    b.CreateAlignedStore(raw, pointer, alignment);
+    b_.CreateAlignedStore(raw, pointer, alignment);
   }
 }
 

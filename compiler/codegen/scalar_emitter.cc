@@ -23,20 +23,20 @@ llvm::Value* ScalarEmitter::intConstant(Value* like, uint64_t value) {
 llvm::Type* ScalarEmitter::heldLanes(DType type, int width) const {
   llvm::Type* scalar = nullptr;
   if (type == DType::kBool) {
-    scalar = b.getInt1Ty();
+    scalar = b_.getInt1Ty();
   } else if (type == DType::kFloat64) {
-    scalar = b.getDoubleTy();
+    scalar = b_.getDoubleTy();
   } else if (isFloat(type)) {
-    scalar = b.getFloatTy();
+    scalar = b_.getFloatTy();
   } else {
-    scalar = b.getIntNTy(bitWidth(type));
+    scalar = b_.getIntNTy(bitWidth(type));
   }
   return width == 1 ? scalar : FixedVectorType::get(scalar, width);
 }
 
 llvm::Type* ScalarEmitter::memoryLanes(DType type, int width) const {
   llvm::Type* scalar = heldLanes(type, 1);
-  if (type == DType::kBool || isNarrowFloat(type)) scalar = b.getIntNTy(bitWidth(type));
+  if (type == DType::kBool || isNarrowFloat(type)) scalar = b_.getIntNTy(bitWidth(type));
   return width == 1 ? scalar : FixedVectorType::get(scalar, width);
 }
 
@@ -54,7 +54,7 @@ llvm::Value* ScalarEmitter::operation(const ScalarNode& node, llvm::ArrayRef<Val
                                       llvm::ArrayRef<DType> inputTypes) {
   Value* result = nullptr;
   if (node.op == ScalarOp::kSelect) {
-    result = b.CreateSelect(inputs[0], inputs[1], inputs[2]);
+    result = b_.CreateSelect(inputs[0], inputs[1], inputs[2]);
   } else if (inputs.size() == 1) {
     result = unary(node, inputs[0], inputTypes[0]);
   } else {
@@ -77,38 +77,38 @@ llvm::Value* ScalarEmitter::sign(Value* x, DType type) {
   llvm::Type* lanes = x->getType();
   if (isFloat(type)) {
     Value* zero = ConstantFP::get(lanes, 0);  // x itself where neither: zeros and NaN
-    Value* negative = b.CreateSelect(b.CreateFCmpOLT(x, zero), ConstantFP::get(lanes, -1), x);
-    return b.CreateSelect(b.CreateFCmpOGT(x, zero), ConstantFP::get(lanes, 1), negative);
+    Value* negative = b_.CreateSelect(b_.CreateFCmpOLT(x, zero), ConstantFP::get(lanes, -1), x);
+    return b_.CreateSelect(b_.CreateFCmpOGT(x, zero), ConstantFP::get(lanes, 1), negative);
   }
-  Value* nonZero = b.CreateZExt(b.CreateICmpNE(x, intConstant(x, 0)), lanes);
+  Value* nonZero = b_.CreateZExt(b_.CreateICmpNE(x, intConstant(x, 0)), lanes);
   if (!isSignedInteger(type)) return nonZero;
-  return b.CreateSelect(b.CreateICmpSLT(x, intConstant(x, 0)), intConstant(x, ~0ull), nonZero);
+  return b_.CreateSelect(b_.CreateICmpSLT(x, intConstant(x, 0)), intConstant(x, ~0ull), nonZero);
 }
 
 llvm::Value* ScalarEmitter::unary(const ScalarNode& node, Value* x, DType from) {
   bool floating = isFloat(from);
   switch (node.op) {
     case ScalarOp::kNeg:
-      return floating ? b.CreateFNeg(x) : b.CreateNeg(x);
+      return floating ? b_.CreateFNeg(x) : b_.CreateNeg(x);
     case ScalarOp::kAbs:
-      if (floating) return b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
-      return isSignedInteger(from) ? b.CreateSelect(b.CreateICmpSLT(x, intConstant(x, 0)), b.CreateNeg(x), x) : x;
+      if (floating) return b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+      return isSignedInteger(from) ? b_.CreateSelect(b_.CreateICmpSLT(x, intConstant(x, 0)), b_.CreateNeg(x), x) : x;
     case ScalarOp::kSign:
       return sign(x, from);
     case ScalarOp::kNot:
     case ScalarOp::kBitNot:
-      return b.CreateNot(x);
+      return b_.CreateNot(x);
     case ScalarOp::kIsNaN:
-      return b.CreateFCmpUNO(x, x);
+      return b_.CreateFCmpUNO(x, x);
     case ScalarOp::kIsInf: {
-      Value* magnitude = b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
-      return b.CreateFCmpOEQ(magnitude, ConstantFP::getInfinity(x->getType()));
+      Value* magnitude = b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+      return b_.CreateFCmpOEQ(magnitude, ConstantFP::getInfinity(x->getType()));
     }
     case ScalarOp::kCast:
       return cast(x, from, node.dtype);
     case ScalarOp::kBitCast: {
       Value* raw = toMemory(x, from);
-      return fromMemory(b.CreateBitCast(raw, sameLanes(x, memoryLanes(node.dtype, 1))), node.dtype);
+      return fromMemory(b_.CreateBitCast(raw, sameLanes(x, memoryLanes(node.dtype, 1))), node.dtype);
     }
     default:
       return math_.unary(node.op, x);
@@ -119,29 +119,29 @@ llvm::Value* ScalarEmitter::compare(ScalarOp op, Value* x, Value* y, DType type)
   if (isFloat(type)) {
     switch (op) {
       case ScalarOp::kEqual:
-        return b.CreateFCmpOEQ(x, y);
+        return b_.CreateFCmpOEQ(x, y);
       case ScalarOp::kLess:
-        return b.CreateFCmpOLT(x, y);
+        return b_.CreateFCmpOLT(x, y);
       case ScalarOp::kLessOrEqual:
-        return b.CreateFCmpOLE(x, y);
+        return b_.CreateFCmpOLE(x, y);
       case ScalarOp::kGreater:
-        return b.CreateFCmpOGT(x, y);
+        return b_.CreateFCmpOGT(x, y);
       default:
-        return b.CreateFCmpOGE(x, y);
+        return b_.CreateFCmpOGE(x, y);
     }
   }
   bool isSigned = isSignedInteger(type);
   switch (op) {
     case ScalarOp::kEqual:
-      return b.CreateICmpEQ(x, y);
+      return b_.CreateICmpEQ(x, y);
     case ScalarOp::kLess:
-      return isSigned ? b.CreateICmpSLT(x, y) : b.CreateICmpULT(x, y);
+      return isSigned ? b_.CreateICmpSLT(x, y) : b_.CreateICmpULT(x, y);
     case ScalarOp::kLessOrEqual:
-      return isSigned ? b.CreateICmpSLE(x, y) : b.CreateICmpULE(x, y);
+      return isSigned ? b_.CreateICmpSLE(x, y) : b_.CreateICmpULE(x, y);
     case ScalarOp::kGreater:
-      return isSigned ? b.CreateICmpSGT(x, y) : b.CreateICmpUGT(x, y);
+      return isSigned ? b_.CreateICmpSGT(x, y) : b_.CreateICmpUGT(x, y);
     default:
-      return isSigned ? b.CreateICmpSGE(x, y) : b.CreateICmpUGE(x, y);
+      return isSigned ? b_.CreateICmpSGE(x, y) : b_.CreateICmpUGE(x, y);
   }
 }
 
@@ -150,23 +150,23 @@ llvm::Value* ScalarEmitter::divideIntegers(Value* x, Value* y, DType type) {
   bool isSigned = isSignedInteger(type);
   int width = bitWidth(type);
   Value *zero = intConstant(x, 0), *one = intConstant(x, 1);
-  Value* byZero = b.CreateICmpEQ(y, zero);
+  Value* byZero = b_.CreateICmpEQ(y, zero);
   Value* unsafe = byZero;
   if (isSigned) {
     Value* least = intConstant(x, 1ull << (width - 1));
-    unsafe = b.CreateOr(byZero, b.CreateAnd(b.CreateICmpEQ(x, least), b.CreateICmpEQ(y, intConstant(x, ~0ull))));
+    unsafe = b_.CreateOr(byZero, b_.CreateAnd(b_.CreateICmpEQ(x, least), b_.CreateICmpEQ(y, intConstant(x, ~0ull))));
   }
-  Value* divisor = b.CreateSelect(unsafe, one, y);
+  Value* divisor = b_.CreateSelect(unsafe, one, y);
   Value* quotient = nullptr;
   if (x->getType()->isVectorTy() && width <= 32) {
-    llvm::Type* doubles = sameLanes(x, b.getDoubleTy());
-    auto widen = [&](Value* v) { return isSigned ? b.CreateSIToFP(v, doubles) : b.CreateUIToFP(v, doubles); };
-    Value* ratio = b.CreateFDiv(widen(x), widen(divisor));
-    quotient = isSigned ? b.CreateFPToSI(ratio, x->getType()) : b.CreateFPToUI(ratio, x->getType());
+    llvm::Type* doubles = sameLanes(x, b_.getDoubleTy());
+    auto widen = [&](Value* v) { return isSigned ? b_.CreateSIToFP(v, doubles) : b_.CreateUIToFP(v, doubles); };
+    Value* ratio = b_.CreateFDiv(widen(x), widen(divisor));
+    quotient = isSigned ? b_.CreateFPToSI(ratio, x->getType()) : b_.CreateFPToUI(ratio, x->getType());
   } else {
-    quotient = isSigned ? b.CreateSDiv(x, divisor) : b.CreateUDiv(x, divisor);
+    quotient = isSigned ? b_.CreateSDiv(x, divisor) : b_.CreateUDiv(x, divisor);
   }
-  return b.CreateSelect(byZero, zero, quotient);
+  return b_.CreateSelect(byZero, zero, quotient);
 }
 
 llvm::Value* ScalarEmitter::remainder(ScalarOp op, Value* x, Value* y, DType type) {
@@ -176,28 +176,28 @@ llvm::Value* ScalarEmitter::remainder(ScalarOp op, Value* x, Value* y, DType typ
     if (!ofDivisor) return rest;
     Value* zero = ConstantFP::get(x->getType(), 0);
     Value* differ =
-        b.CreateICmpSLT(b.CreateXor(b.CreateBitCast(rest, sameLanes(x, b.getIntNTy(bitWidth(heldType(type))))),
-                                    b.CreateBitCast(y, sameLanes(x, b.getIntNTy(bitWidth(heldType(type)))))),
-                        Constant::getNullValue(sameLanes(x, b.getIntNTy(bitWidth(heldType(type))))));
-    Value* isZero = b.CreateFCmpOEQ(rest, zero);
-    Value* moved = b.CreateSelect(differ, b.CreateFAdd(rest, y), rest);
-    return b.CreateSelect(isZero, b.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, zero, y), moved);
+        b_.CreateICmpSLT(b_.CreateXor(b_.CreateBitCast(rest, sameLanes(x, b_.getIntNTy(bitWidth(heldType(type))))),
+                                      b_.CreateBitCast(y, sameLanes(x, b_.getIntNTy(bitWidth(heldType(type)))))),
+                         Constant::getNullValue(sameLanes(x, b_.getIntNTy(bitWidth(heldType(type))))));
+    Value* isZero = b_.CreateFCmpOEQ(rest, zero);
+    Value* moved = b_.CreateSelect(differ, b_.CreateFAdd(rest, y), rest);
+    return b_.CreateSelect(isZero, b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, zero, y), moved);
   }
   Value* zero = intConstant(x, 0);
-  Value* rest = b.CreateSub(x, b.CreateMul(divideIntegers(x, y, type), y));
-  rest = b.CreateSelect(b.CreateICmpEQ(y, zero), zero, rest);
+  Value* rest = b_.CreateSub(x, b_.CreateMul(divideIntegers(x, y, type), y));
+  rest = b_.CreateSelect(b_.CreateICmpEQ(y, zero), zero, rest);
   if (!ofDivisor || !isSignedInteger(type)) return rest;
-  Value* differ = b.CreateAnd(b.CreateICmpSLT(b.CreateXor(rest, y), zero), b.CreateICmpNE(rest, zero));
-  return b.CreateSelect(differ, b.CreateAdd(rest, y), rest);
+  Value* differ = b_.CreateAnd(b_.CreateICmpSLT(b_.CreateXor(rest, y), zero), b_.CreateICmpNE(rest, zero));
+  return b_.CreateSelect(differ, b_.CreateAdd(rest, y), rest);
 }
 
 llvm::Value* ScalarEmitter::shift(ScalarOp op, Value* x, Value* y, DType type) {
   Value* last = intConstant(y, bitWidth(type) - 1);
-  Value* tooFar = b.CreateICmpUGT(y, last);
-  Value* amount = b.CreateSelect(tooFar, last, y);
-  if (op == ScalarOp::kShiftRight && isSignedInteger(type)) return b.CreateAShr(x, amount);
-  Value* shifted = op == ScalarOp::kShiftRight ? b.CreateLShr(x, amount) : b.CreateShl(x, amount);
-  return b.CreateSelect(tooFar, intConstant(x, 0), shifted);
+  Value* tooFar = b_.CreateICmpUGT(y, last);
+  Value* amount = b_.CreateSelect(tooFar, last, y);
+  if (op == ScalarOp::kShiftRight && isSignedInteger(type)) return b_.CreateAShr(x, amount);
+  Value* shifted = op == ScalarOp::kShiftRight ? b_.CreateLShr(x, amount) : b_.CreateShl(x, amount);
+  return b_.CreateSelect(tooFar, intConstant(x, 0), shifted);
 }
 
 llvm::Value* ScalarEmitter::binary(const ScalarNode& node, Value* x, Value* y, DType type,
@@ -206,13 +206,13 @@ llvm::Value* ScalarEmitter::binary(const ScalarNode& node, Value* x, Value* y, D
   bool isSigned = isSignedInteger(type);
   switch (node.op) {
     case ScalarOp::kAdd:
-      return floating ? b.CreateFAdd(x, y) : b.CreateAdd(x, y);
+      return floating ? b_.CreateFAdd(x, y) : b_.CreateAdd(x, y);
     case ScalarOp::kSub:
-      return floating ? b.CreateFSub(x, y) : b.CreateSub(x, y);
+      return floating ? b_.CreateFSub(x, y) : b_.CreateSub(x, y);
     case ScalarOp::kMul:
-      return floating ? b.CreateFMul(x, y) : b.CreateMul(x, y);
+      return floating ? b_.CreateFMul(x, y) : b_.CreateMul(x, y);
     case ScalarOp::kDiv:
-      return floating ? b.CreateFDiv(x, y) : divideIntegers(x, y, type);
+      return floating ? b_.CreateFDiv(x, y) : divideIntegers(x, y, type);
     case ScalarOp::kFMod:
     case ScalarOp::kMod:
       return remainder(node.op, x, y, type);
@@ -221,19 +221,19 @@ llvm::Value* ScalarEmitter::binary(const ScalarNode& node, Value* x, Value* y, D
       return constantExponent ? math_.powConstant(x, *constantExponent) : math_.pow(x, y);
     case ScalarOp::kMin:
       if (floating) return math_.minimum(x, y);
-      return b.CreateSelect(compare(ScalarOp::kLess, x, y, type), x, y);
+      return b_.CreateSelect(compare(ScalarOp::kLess, x, y, type), x, y);
     case ScalarOp::kMax:
       if (floating) return math_.maximum(x, y);
-      return b.CreateSelect(compare(ScalarOp::kGreater, x, y, type), x, y);
+      return b_.CreateSelect(compare(ScalarOp::kGreater, x, y, type), x, y);
     case ScalarOp::kAnd:
     case ScalarOp::kBitAnd:
-      return b.CreateAnd(x, y);
+      return b_.CreateAnd(x, y);
     case ScalarOp::kOr:
     case ScalarOp::kBitOr:
-      return b.CreateOr(x, y);
+      return b_.CreateOr(x, y);
     case ScalarOp::kXor:
     case ScalarOp::kBitXor:
-      return b.CreateXor(x, y);
+      return b_.CreateXor(x, y);
     case ScalarOp::kShiftLeft:
     case ScalarOp::kShiftRight:
       return shift(node.op, x, y, type);

@@ -18,7 +18,7 @@ namespace shardwright {
 class ScalarEmitter {
  public:
   ScalarEmitter(llvm::IRBuilder<>& builder, const TargetTraits& traits)
-      : b(builder), traits_(traits), math_(builder, traits) {}
+      : b_(builder), traits_(traits), math_(builder, traits) {}
 
   // The LLVM types of `width` lanes; width 1 is no vector.
   llvm::Type* heldLanes(DType type, int width) const;
@@ -59,7 +59,7 @@ class ScalarEmitter {
   static llvm::Type* sameLanes(Value* like, llvm::Type* scalar);
   Value* intConstant(Value* like, uint64_t value);
 
-  llvm::IRBuilder<>& b;
+  llvm::IRBuilder<>& b_;
   TargetTraits traits_;
   LaneMath math_;
 };
