@@ -1,4 +1,4 @@
-"""nearest_pair.py SENTENCES.txt WHOLE SHARDED: reads sentence_embedding.npy of two output folders, prints the most similar
+"""nearest_pair.py SENTENCES.txt WHOLE SHARDED: reads the output sentence_embedding of two output folders, prints the most similar
 pair of sentences, and fails unless the sharded result equals the whole one within the tolerance."""
 
 import itertools
@@ -6,13 +6,24 @@ import pathlib
 import sys
 
 import numpy
+import onnx
+from onnx import numpy_helper
 
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-3, 1e-4
 
 
+def readOutput(folder, name):
+    for path in sorted(pathlib.Path(folder).glob("output_*.pb")):
+        tensor = onnx.TensorProto()
+        tensor.ParseFromString(path.read_bytes())
+        if tensor.name == name:
+            return numpy_helper.to_array(tensor)
+    raise SystemExit(f"{folder}: no output is named {name}")
+
+
 def main(sentencesPath, wholeFolder, shardedFolder):
     sentences = pathlib.Path(sentencesPath).read_text(encoding="utf-8").splitlines()
-    whole, sharded = (numpy.load(pathlib.Path(folder) / "sentence_embedding.npy") for folder in (wholeFolder, shardedFolder))
+    whole, sharded = (readOutput(folder, "sentence_embedding") for folder in (wholeFolder, shardedFolder))
     similarity = sharded @ sharded.T  # the embeddings have length 1
     pairs = sorted(itertools.combinations(range(len(sentences)), 2), key=lambda pair: -similarity[pair])
     print("Similarity of the sentences, from the two ranks' embeddings:")
