@@ -72,7 +72,27 @@ int overCount(BodyBuilder& b, int reduced, int count) {
   return b.binary(ScalarOp::kDiv, reduced, b.cast(count, b.dtypeOf(reduced)));
 }
 
-template <const char* const& Combiner = kSum>
+mlir::Value reduceLike(NodeBuilder& n, const OpView& op, llvm::StringRef name, mlir::Value x, bool keep);
+
+// Without any axis only the map is left, and bool is reduced as uint8; else the op stays.
+template <const char* const& Map>
+std::vector<mlir::Value> expandSpecialCases(mlir::OpBuilder& builder, const OpView& op) {
+  NodeBuilder n(builder, op);
+  mlir::Value x = n.operand(0);
+  if (axesOf(op).empty()) {
+    const std::string map = Map;
+    return {map == "Mul" ? n.mul(x, x) : n.node(map, {x})};
+  }
+  if (op.dtype(0) != DType::kBool) return {};
+  const llvm::StringRef name = op.operation()->getName().stripDialect();
+  return {n.cast(reduceLike(n, op, name, n.cast(x, DType::kUint8), keepDims(op)), DType::kBool)};
+}
+
+const char* const kIdentity = "Identity";
+const char* const kAbs = "Abs";
+const char* const kSquare = "Mul";
+
+template <const char* const& Combiner = kSum, const char* const& Map = kIdentity>
 Row reduction(const char* name, ReduceBody body, std::optional<Exprs> (*value)(const OpView&) = nullptr) {
   Row row;
   row.name = name;
@@ -83,6 +103,8 @@ Row reduction(const char* name, ReduceBody body, std::optional<Exprs> (*value)(c
   row.flopsPerPoint = 1;
   body.axes = axesOf;
   row.lowering = body;
+  row.decomposition = ExpandBody{expandSpecialCases<Map>};
+  row.expandOnImport = true;
   row.upgrade = upgradeAxes;
   return row;
 }
@@ -148,7 +170,7 @@ Row composite(const char* name, std::vector<mlir::Value> (*expand)(mlir::OpBuild
   Row row = reduction(name, {Reduction::Kind::kSum, nullptr, nullptr, nullptr});
   row.ruleFor = nullptr;
   row.lowering = ExpandBody{expand};
-  row.expandOnImport = true;
+  row.decomposition = {};
   return row;
 }
 
@@ -162,8 +184,8 @@ llvm::ArrayRef<Row> reductionRows() {
       reduction<kMax>("ReduceMax", {Kind::kMax, nullptr, nullptr, nullptr}, maxValue),
       reduction<kMin>("ReduceMin", {Kind::kMin, nullptr, nullptr, nullptr}, minValue),
       reduction<kProd>("ReduceProd", {Kind::kProd, wide, nullptr, nullptr}, prodValue),
-      reduction("ReduceL1", {Kind::kSum, absolute, nullptr, nullptr}),
-      reduction("ReduceSumSquare", {Kind::kSum, square, nullptr, nullptr}),
+      reduction<kSum, kAbs>("ReduceL1", {Kind::kSum, absolute, nullptr, nullptr}),
+      reduction<kSum, kSquare>("ReduceSumSquare", {Kind::kSum, square, nullptr, nullptr}),
       composite("ReduceL2", expandL2),
       composite("ReduceLogSum", expandLogSum),
       composite("ReduceLogSumExp", expandLogSumExp),

@@ -44,6 +44,20 @@ TEST_F(ReductionTest, axes_and_kept_dims) {
   EXPECT_EQ(value(node("ReduceProd", {shape({"batch", "3", "n"})}, {attr("keepdims", 0)})), "[3*batch*n]");
 }
 
+TEST_F(ReductionTest, without_axes_only_the_map_is_left) {
+  mlir::Operation* op = node("ReduceSumSquare", {input({"batch", "5"})}, {attr("noop_with_empty_axes", 1)});
+  ASSERT_TRUE(expandOp(builder, op, *rowOf(op), facts));
+  EXPECT_EQ(names(), "Mul");
+}
+
+TEST_F(ReductionTest, truth_is_reduced_as_numbers) {
+  mlir::Operation* op = node("ReduceMax", {input({"batch", "5"}, DType::kBool), ints({1})}, {attr("keepdims", 0)});
+  ASSERT_TRUE(expandOp(builder, op, *rowOf(op), facts));
+  EXPECT_EQ(names(), "Cast ReduceMax Cast");
+  op = node("ReduceMax", {input({"batch", "5"}), ints({1})});
+  EXPECT_FALSE(expandOp(builder, op, *rowOf(op), facts));
+}
+
 TEST_F(ReductionTest, old_axes_become_an_operand) {
   mlir::Operation* op = node("ReduceMean", {input({"batch", "5"})}, {attr("axes", {1})});
   EXPECT_EQ(dims(op), "[batch, 1]");
