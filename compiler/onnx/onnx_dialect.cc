@@ -87,6 +87,8 @@ mlir::LogicalResult WeightOp::verify() {
     auto attr = attrOf<mlir::IntegerAttr>(*this, name);
     if (!attr || attr.getInt() < 0) return emitOpError("needs the non-negative integer attribute ") << name;
   }
+  // After partitioning the result is this rank's part of the bytes.
+  if (getOperation()->hasAttr("dist.global")) return mlir::success();
   auto type = mlir::dyn_cast<mlir::RankedTensorType>(getOperation()->getResult(0).getType());
   // A shard of the weight: its type is local.
   if (type && getOperation()->hasAttr("dist.global")) return mlir::success();

@@ -163,6 +163,7 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
       step =
           builder.create<step::KernelOp>(op->getLoc(), op->getResultTypes(), inputs, builder.getStringAttr(call.kernel),
                                          builder.getDictionaryAttr(attrs), nullptr);
+      setResultViews(builder, step, call);
     }
     op->replaceAllUsesWith(step);
     op->erase();
