@@ -19,7 +19,8 @@ class TemporaryFolder {
  public:
   TemporaryFolder() { error_ = llvm::sys::fs::createUniqueDirectory("shardwright", path_); }
   ~TemporaryFolder() {
-    if (!error_) static_cast<void>(llvm::sys::fs::remove_directories(path_));  // a leftover does no harm
+    if (error_) return;
+    error_ = llvm::sys::fs::remove_directories(path_);  // where that fails, a leftover does no harm
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
