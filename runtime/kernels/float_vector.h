@@ -16,14 +16,17 @@ struct FloatVectorOf;
 template <>
 struct FloatVectorOf<4> {
   typedef float Type __attribute__((vector_size(16)));
+  typedef uint32_t Integers __attribute__((vector_size(16)));
 };
 template <>
 struct FloatVectorOf<8> {
   typedef float Type __attribute__((vector_size(32)));
+  typedef uint32_t Integers __attribute__((vector_size(32)));
 };
 template <>
 struct FloatVectorOf<16> {
   typedef float Type __attribute__((vector_size(64)));
+  typedef uint32_t Integers __attribute__((vector_size(64)));
 };
 template <int kLanes>
 using FloatVector = typename FloatVectorOf<kLanes>::Type;

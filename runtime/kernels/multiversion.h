@@ -16,9 +16,14 @@ enum class IsaLevel { kBaseline, kAvx2, kAvx512 };
 // What this machine has; found once.
 IsaLevel isaLevel();
 
+// Makes isaLevel() answer at most `most` from now on, so that tests reach what other machines run. Before any kernel is
+// made: packed operands are laid out for one level.
+void limitIsaLevel(IsaLevel most);
+
 }  // namespace shardwright
 
 #define SW_INLINE inline __attribute__((always_inline))
+#define SW_INLINE_LAMBDA __attribute__((always_inline))
 
 #define SW_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #define SW_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))

@@ -7,7 +7,7 @@
 
 namespace shardwright {
 
-PaddedCopy::PaddedCopy(const TensorRef& x, std::vector<WindowDim>& dims) {
+PaddedCopy::PaddedCopy(const TensorRef& x, std::vector<WindowDim>& dims, int numPadded) {
   int spatial = static_cast<int>(dims.size());
   from_.dtype = x.dtype;
   result_.dtype = inner_.dtype = DType::kFloat32;
@@ -19,7 +19,9 @@ PaddedCopy::PaddedCopy(const TensorRef& x, std::vector<WindowDim>& dims) {
   inner_.strides[spatial + 1] = result_.strides[1] = 1;
   int64_t step = x.dims[1];
   for (int i = spatial - 1; i >= 0; --i) {
-    WindowDim& dim = dims[i];
+    WindowDim whole = dims[i];
+    whole.padBegin = whole.padEnd = 0;
+    WindowDim& dim = i < numPadded ? dims[i] : whole;
     int64_t first = std::max<int64_t>(0, -dim.padBegin), end = dim.input - std::max<int64_t>(0, -dim.padEnd);
     from_.dims[i + 1] = std::max<int64_t>(0, end - first);
     from_.strides[i + 1] = x.strides[i + 2];

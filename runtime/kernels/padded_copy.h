@@ -10,8 +10,8 @@ namespace shardwright {
 class PaddedCopy {
  public:
   PaddedCopy() = default;
-  // Takes the pads out of the dims: they become part of the input. A negative pad drops inputs.
-  PaddedCopy(const TensorRef& x, std::vector<WindowDim>& dims);
+  // Takes the pads out of the first `numPadded` dims: they become part of the input. A negative pad drops inputs.
+  PaddedCopy(const TensorRef& x, std::vector<WindowDim>& dims, int numPadded = kMaxSpatial);
 
   int64_t bytes() const { return floats_ * static_cast<int64_t>(sizeof(float)); }
   // The result as x was: dims n, c, spatial….

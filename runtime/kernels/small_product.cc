@@ -11,17 +11,24 @@ namespace {
 template <int kLanes>
 constexpr int kRows = kLanes == 16 ? 12 : 6;
 
+// What a product fetches for the one after it: every kStep rows of b, `lines` cache lines from `at` on.
+struct Prefetch {
+  const float* at = nullptr;
+  int lines = 0;
+};
+constexpr int64_t kStep = 4, kLineFloats = 16;
+
 // Element (r, i) of a is at a[r * rowStride + i], or packed at a[i * kCount + r].
 template <int kLanes, int kCount, bool kPacked>
 SW_INLINE void multiplyRows(const float* a, int64_t rowStride, const float* b, int64_t bStride, float* c,
-                            int64_t cStride, int64_t k, bool add) {
+                            int64_t cStride, int64_t k, bool add, Prefetch next) {
   FloatVector<kLanes> sums[kCount][2];
 #pragma GCC unroll 12
   for (int r = 0; r < kCount; ++r) {
     sums[r][0] = add ? loadVector<kLanes>(c + r * cStride) : FloatVector<kLanes>{};
     sums[r][1] = add ? loadVector<kLanes>(c + r * cStride + kLanes) : FloatVector<kLanes>{};
   }
-  for (int64_t i = 0; i < k; ++i) {
+  auto multiplyOne = [&](int64_t i) SW_INLINE_LAMBDA {
     FloatVector<kLanes> low = loadVector<kLanes>(b + i * bStride), high = loadVector<kLanes>(b + i * bStride + kLanes);
 #pragma GCC unroll 12
     for (int r = 0; r < kCount; ++r) {
@@ -29,7 +36,17 @@ SW_INLINE void multiplyRows(const float* a, int64_t rowStride, const float* b, i
       sums[r][0] += factor * low;
       sums[r][1] += factor * high;
     }
+  };
+  int64_t i = 0;
+  for (; i + kStep <= k; i += kStep) {
+    for (int line = 0; line < next.lines; ++line) {
+      __builtin_prefetch(next.at);
+      next.at += kLineFloats;
+    }
+#pragma GCC unroll 4
+    for (int64_t u = 0; u < kStep; ++u) multiplyOne(i + u);
   }
+  for (; i < k; ++i) multiplyOne(i);
 #pragma GCC unroll 12
   for (int r = 0; r < kCount; ++r) {
     storeVector<kLanes>(c + r * cStride, sums[r][0]);
@@ -41,11 +58,14 @@ SW_INLINE void multiplyRows(const float* a, int64_t rowStride, const float* b, i
 template <int kLanes, int kCount>
 SW_INLINE void multiplyFewRows(const float* a, const float* b, float* c, int64_t cStride, int64_t k, bool add) {
   constexpr int kUnroll = 4;
+  constexpr int64_t kAhead = 1024;  // floats; what the memory delivers in the time that it takes to answer
   FloatVector<kLanes> sums[kCount][kUnroll][2] = {};
   int64_t i = 0;
   for (; i + kUnroll <= k; i += kUnroll) {
 #pragma GCC unroll 4
     for (int u = 0; u < kUnroll; ++u) {
+      __builtin_prefetch(b + (i + u) * 2 * kLanes + kAhead);
+      if (kLanes == 16) __builtin_prefetch(b + (i + u) * 2 * kLanes + kAhead + kLineFloats);
       FloatVector<kLanes> low = loadVector<kLanes>(b + (i + u) * 2 * kLanes);
       FloatVector<kLanes> high = loadVector<kLanes>(b + (i + u) * 2 * kLanes + kLanes);
 #pragma GCC unroll 2
@@ -73,10 +93,10 @@ SW_INLINE void multiplyFewRows(const float* a, const float* b, float* c, int64_t
 // multiplyRows for a number of rows known only at run time.
 template <int kLanes, int kCount, bool kPacked>
 SW_INLINE void multiplyUpTo(int64_t rows, const float* a, int64_t aStride, const float* b, int64_t bStride, float* c,
-                            int64_t cStride, int64_t k, bool add) {
-  if (rows == kCount) return multiplyRows<kLanes, kCount, kPacked>(a, aStride, b, bStride, c, cStride, k, add);
+                            int64_t cStride, int64_t k, bool add, Prefetch next) {
+  if (rows == kCount) return multiplyRows<kLanes, kCount, kPacked>(a, aStride, b, bStride, c, cStride, k, add, next);
   if constexpr (kCount > 1) {
-    multiplyUpTo<kLanes, kCount - 1, kPacked>(rows, a, aStride, b, bStride, c, cStride, k, add);
+    multiplyUpTo<kLanes, kCount - 1, kPacked>(rows, a, aStride, b, bStride, c, cStride, k, add, next);
   }
 }
 
@@ -95,21 +115,26 @@ SW_MULTIVERSION_LANES(void, multiplySmall,
     const float* panel = b + j / kPanel * panelStride;
     for (int64_t r = 0; r < rows; r += kRows<kLanes>) {
       multiplyUpTo<kLanes, kRows<kLanes>, false>(std::min<int64_t>(kRows<kLanes>, rows - r), a + r * aStride, aStride,
-                                                 panel, bStride, c + r * cStride + j, cStride, k, add);
+                                                 panel, bStride, c + r * cStride + j, cStride, k, add, Prefetch());
     }
   }
 }
 
 SW_MULTIVERSION_LANES(void, multiplyPacked,
                       (const float* a, int64_t aDepth, int64_t aFirst, const float* b, float* c, int64_t cStride,
-                       int64_t rows, int64_t k, bool add),
-                      (a, aDepth, aFirst, b, c, cStride, rows, k, add)) {
+                       int64_t rows, int64_t k, bool add, const float* next),
+                      (a, aDepth, aFirst, b, c, cStride, rows, k, add, next)) {
   if (rows == 1) return multiplyFewRows<kLanes, 1>(a + aFirst, b, c, cStride, k, add);
   if (rows == 2) return multiplyFewRows<kLanes, 2>(a + aFirst * 2, b, c, cStride, k, add);
+  // The panels of a share the fetching of the next panel of b, as large as this one.
+  constexpr int kLinesPerStep = kStep * 2 * kLanes / kLineFloats;
+  int panels = static_cast<int>((rows + kRows<kLanes> - 1) / kRows<kLanes>);
+  Prefetch prefetch = {next, next == nullptr ? 0 : (kLinesPerStep + panels - 1) / panels};
   for (int64_t r = 0; r < rows; r += kRows<kLanes>) {
     int64_t count = std::min<int64_t>(kRows<kLanes>, rows - r);
     multiplyUpTo<kLanes, kRows<kLanes>, true>(count, a + r * aDepth + aFirst * count, 0, b, 2 * kLanes, c + r * cStride,
-                                              cStride, k, add);
+                                              cStride, k, add, prefetch);
+    if (prefetch.lines > 0) prefetch.at += k / kStep * prefetch.lines * kLineFloats;
   }
 }
 

@@ -39,6 +39,36 @@ inline int64_t flatOffset(int64_t flat, int rank, const int64_t* dims, const int
   return offset;
 }
 
+// The offsets of consecutive elements, row major, in kOperands operands: what flatOffset gives, without its divisions.
+template <int kOperands>
+class OffsetWalk {
+ public:
+  OffsetWalk(int rank, const int64_t* dims, std::array<const int64_t*, kOperands> strides, int64_t first)
+      : rank_(rank), dims_(dims), strides_(strides) {
+    for (int k = 0; k < kOperands; ++k) offsets_[k] = flatOffset(first, rank, dims, strides[k]);
+    for (int i = rank - 1; i >= 0; --i) {
+      index_[i] = first % dims[i];
+      first /= dims[i];
+    }
+  }
+  int64_t offset(int operand) const { return offsets_[operand]; }
+  void next() {
+    for (int i = rank_ - 1; i >= 0; --i) {
+      bool carry = ++index_[i] == dims_[i];
+      for (int k = 0; k < kOperands; ++k) offsets_[k] += carry ? (1 - dims_[i]) * strides_[k][i] : strides_[k][i];
+      if (!carry) return;
+      index_[i] = 0;
+    }
+  }
+
+ private:
+  int rank_;
+  const int64_t* dims_;
+  std::array<const int64_t*, kOperands> strides_;
+  std::array<int64_t, kOperands> offsets_ = {};
+  int64_t index_[kMaxRank] = {};
+};
+
 // Strides of a dense row-major tensor of those dims.
 std::vector<int64_t> denseStrides(const int64_t* dims, int rank);
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kQueryRows = 48;       // rows of scores computed together: four times what registers hold
 constexpr int64_t kKeys = 128;           // keys of a tile; 48 × 128 scores stay in the first-level cache
-constexpr int64_t kFewRows = 8;          // below it, laying k out anew costs more than it saves
+constexpr int64_t kFewRows = 3;          // below it, laying k out anew costs more than it saves
 constexpr int64_t kWholeHead = 1 << 20;  // elements of a head of k that are laid out once for all queries
 
 int64_t roundUp(int64_t n, int64_t granule) { return (n + granule - 1) / granule * granule; }
@@ -227,7 +227,7 @@ void PreparedAttention::attend(int64_t head, int64_t block, const TensorRef* inp
       float shift = now == -HUGE_VALF ? 0.f : now;  // nothing seen yet: all weights are 0
       float kept = std::exp(most[r] - shift);
       weight[r] = weight[r] * kept + expRow(scores, count, shift);
-      if (kept != 1.f) scaleRow(w.sums + r * paddedDepth_, paddedDepth_, kept);
+      if (kept != 1.f && key > 0) scaleRow(w.sums + r * paddedDepth_, paddedDepth_, kept);
       most[r] = now;
     }
     int64_t stride;

@@ -10,7 +10,7 @@
 namespace shardwright {
 namespace {
 
-constexpr int64_t kFewChannels = 16;  // below it, explicit padding in a copy beats padding by oneDNN twofold
+constexpr int64_t kFewChannels = 16;  // below it, rows padded in a copy beat rows padded by oneDNN twofold
 
 int64_t alignBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -168,7 +168,7 @@ Status WindowConv::plan(const std::vector<TensorRef>& inputs, const TensorRef& y
   });
   bool padsFewChannels = shape_.channels < kFewChannels && shape_.spatial[0].padBegin + shape_.spatial[0].padEnd > 0;
   if (x.dtype != DType::kFloat32 || !isChannelsLast(x) || cut || padsFewChannels) {
-    staged_.emplace(x, shape_.spatial);
+    staged_.emplace(x, shape_.spatial, cut ? kMaxSpatial : padsFewChannels ? 1 : 0);
     stagedBytes_ = alignBytes(staged_->bytes());
   }
   imageStride_ = staged_ ? staged_->result().strides[0] : x.strides[0];

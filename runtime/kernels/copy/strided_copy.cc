@@ -47,6 +47,13 @@ void copyRows(const StridedDims& walk, const T* from, T* to, int t, int n) {
   int64_t pieces = rows >= 4 * n ? 1 : std::max<int64_t>(1, std::min<int64_t>(4 * n, row * sizeof(T) / 4096));
   int64_t piece = (row + pieces - 1) / pieces;
   Slice slice = threadSlice(rows * pieces, t, n);
+  if (pieces == 1) {
+    OffsetWalk<2> at(outer, walk.dims.data(), {fromStrides, toStrides}, slice.begin);
+    for (int64_t i = slice.begin; i < slice.end; ++i, at.next()) {
+      copyRow(from + at.offset(0), fromStrides[outer], to + at.offset(1), toStrides[outer], row);
+    }
+    return;
+  }
   for (int64_t i = slice.begin; i < slice.end; ++i) {
     int64_t first = i % pieces * piece, last = std::min(row, first + piece);
     if (first >= last) continue;
@@ -108,7 +115,7 @@ StridedCopy::StridedCopy(const TensorRef& from, const TensorRef& to) : elementBi
   }
   if (contiguous || walk_.strides[1][last] != 1 || walk_.strides[0][last] == 0) return;
   for (int i = 0; i < last; ++i) {
-    if (walk_.strides[0][i] != 1 || walk_.dims[i] < 4 || walk_.dims[last] < 4) continue;
+    if (walk_.strides[0][i] != 1 || walk_.dims[i] < 4) continue;
     kind_ = Kind::kTranspose;
     auto moveToSecondLast = [&](std::vector<int64_t>& v) {
       std::rotate(v.begin() + i, v.begin() + i + 1, v.begin() + last);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/kernels/copy/transpose.h"
 #include "runtime/kernels/float_rows.h"
 #include "runtime/kernels/matmul/panels.h"
 #include "runtime/kernels/matmul/partition.h"
@@ -16,7 +17,8 @@ constexpr int64_t kDepth = 256;
 constexpr int64_t kBlockRows = 240;         // of a, packed together; a multiple of 12
 constexpr int64_t kBlockColumns = 256;      // of the result, finished together: 240 × 256 floats in the second level
 constexpr int64_t kPackedFloats = 1 << 20;  // packed rows of a deep a: fewer rows, not more memory
-constexpr int64_t kFewRows = 4;             // a b that is no constant is not worth packing for fewer
+constexpr int64_t kFewColumns = 256;
+constexpr int64_t kFewRows = 4;  // a b that is no constant is not worth packing for fewer
 
 int64_t roundUp(int64_t n, int64_t granule) { return (n + granule - 1) / granule * granule; }
 
@@ -26,6 +28,12 @@ struct Workspace {
   float* b;       // packed columns of one block, or a widened panel of a 16-bit constant
   float* c;       // a block of the result
   float* buffer;  // kPackBuffer
+};
+
+// Where a block of the result is computed: rows of contiguous elements.
+struct Block {
+  float* data;
+  int64_t stride;
 };
 
 class FloatMatmul : public PreparedKernel {
@@ -42,8 +50,11 @@ class FloatMatmul : public PreparedKernel {
     parts_ = partitionMatmul(p_.batchCount(), p_.m, p_.n, p_.k, productRows(), panel_, numThreads);
     int64_t fit = kPackedFloats / std::max<int64_t>(p_.k, 1) / productRows() * productRows();
     blockRows_ = std::min(p_.m, std::clamp<int64_t>(fit, 4 * productRows(), kBlockRows));
+    // Rows of a that are contiguous are read in place where packing them would serve few columns.
+    aInPlace_ = aType_ == DType::kFloat32 && p_.a.column == 1 && p_.n <= kFewColumns && p_.m > kFewRows;
+    direct_ = cType_ == DType::kFloat32 && p_.c.column == 1;
     // Where threads cut columns only, all need the same rows of a: they pack them together.
-    sharesRows_ = p_.batchCount() == 1 && parts_.size() > 1 && p_.m <= blockRows_;
+    sharesRows_ = !aInPlace_ && p_.batchCount() == 1 && parts_.size() > 1 && p_.m <= blockRows_;
     for (const MatmulPart& part : parts_) sharesRows_ &= part.rows.end - part.rows.begin == p_.m;
     bool asIs = !packed_ && p_.m <= kFewRows && bType_ == DType::kFloat32;
     asRows_ = asIs && p_.b.column == 1;
@@ -87,7 +98,7 @@ class FloatMatmul : public PreparedKernel {
   }
 
  private:
-  int64_t aFloats() const { return roundUp(blockRows_ * p_.k, 16); }
+  int64_t aFloats() const { return aInPlace_ ? 0 : roundUp(blockRows_ * p_.k, 16); }
   int64_t bFloats() const {
     if (asRows_ || asColumns_) return 0;
     if (!packed_) return p_.k * std::min(roundUp(p_.n, panel_), kBlockColumns);
@@ -114,11 +125,11 @@ class FloatMatmul : public PreparedKernel {
 
   void computePart(const MatmulPart& part, int64_t batch, const TensorRef* inputs, const TensorRef& result,
                    const float* sharedRows, Workspace& w) const;
-  void multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef& b,
-                     Workspace& w) const;
-  void multiplyFew(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, Workspace& w) const;
-  void finish(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, const TensorRef& result,
-              float* block) const;
+  void multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef& b, Workspace& w,
+                     Block block) const;
+  void multiplyFew(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, Workspace& w, Block block) const;
+  void finish(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, const TensorRef& result, Block block,
+              bool store) const;
 
   MatmulProblem p_;
   std::vector<PostOps::Op> ops_;
@@ -128,6 +139,8 @@ class FloatMatmul : public PreparedKernel {
   std::vector<MatmulPart> parts_;
   int64_t blockRows_ = 0;
   bool sharesRows_ = false;
+  bool aInPlace_ = false;
+  bool direct_ = false;                      // blocks of whole panels are computed where they belong
   bool asRows_ = false, asColumns_ = false;  // b is read in place: few rows of a, and b's rows or columns contiguous
 };
 
@@ -136,47 +149,69 @@ void FloatMatmul::computePart(const MatmulPart& part, int64_t batch, const Tenso
   for (int64_t r = part.rows.begin; r < part.rows.end; r += blockRows_) {
     Slice rows = {r, std::min(part.rows.end, r + blockRows_)};
     const float* a = sharedRows;
-    if (a == nullptr) {
+    if (aInPlace_) {
+      a = inputs[0].as<const float>() + p_.batchOffset(batch, p_.a) + r * p_.a.row;
+    } else if (a == nullptr) {
       packA(inputs[0], batch, rows, w.a, w);
       a = w.a;
     }
     for (int64_t c = part.columns.begin; c < part.columns.end; c += kBlockColumns) {
       Slice columns = {c, std::min(part.columns.end, c + kBlockColumns)};
-      if (asRows_ || asColumns_) {
-        multiplyFew(batch, rows, columns, inputs, w);
-      } else {
-        multiplyBlock(a, batch, rows.end - rows.begin, columns, inputs[1], w);
+      int64_t n = columns.end - columns.begin;
+      Block block = {w.c, roundUp(n, panel_)};
+      if (direct_ && n % panel_ == 0) {
+        block = {result.as<float>() + p_.batchOffset(batch, p_.c) + r * p_.c.row + c, p_.c.row};
       }
-      finish(batch, rows, columns, inputs, result, w.c);
+      if (asRows_ || asColumns_) {
+        multiplyFew(batch, rows, columns, inputs, w, block);
+      } else {
+        multiplyBlock(a, batch, rows.end - rows.begin, columns, inputs[1], w, block);
+      }
+      finish(batch, rows, columns, inputs, result, block, block.data == w.c);
     }
   }
 }
 
-// w.c := packed rows of a times columns of b.
+// block := rows of a, packed or in place, times columns of b.
 void FloatMatmul::multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef& b,
-                                Workspace& w) const {
+                                Workspace& w, Block block) const {
   int64_t width = roundUp(columns.end - columns.begin, panel_);
   int64_t bOffset = p_.batchOffset(batch, p_.b);
   if (!packed_) {
     packColumns(bType_, b.as<const char>() + bOffset * bitWidth(bType_) / 8, p_.b.row, p_.b.column, columns.begin,
                 columns.end - columns.begin, p_.k, w.b, w.buffer);
   }
-  if (p_.k == 0) std::fill_n(w.c, rows * width, 0.f);
-  for (int64_t k = 0; k < p_.k; k += kDepth) {
-    int64_t depth = std::min(kDepth, p_.k - k);
+  for (int64_t r = 0; r < rows && p_.k == 0; ++r) std::fill_n(block.data + r * block.stride, width, 0.f);
+  bool widened = packed_ && bType_ != DType::kFloat32;
+  auto panelAt = [&](int64_t column, int64_t first, int64_t depth) {
+    if (!packed_) return static_cast<const float*>(w.b + column * p_.k + first * panel_);
+    return constantPanel(bType_, b.data, bOffset + (columns.begin + column) * p_.k, first, depth, w.b);
+  };
+  // Few rows of a: a panel of b is used once, and read best as it lies in memory.
+  int64_t blockDepth = rows <= productRows() && !widened ? p_.k : kDepth;
+  for (int64_t k = 0; k < p_.k; k += blockDepth) {
+    int64_t depth = std::min(blockDepth, p_.k - k);
     for (int64_t c = 0; c < width; c += panel_) {
-      const float* panel = packed_ ? constantPanel(bType_, b.data, bOffset + (columns.begin + c) * p_.k, k, depth, w.b)
-                                   : w.b + c * p_.k + k * panel_;
-      multiplyPacked(a, p_.k, k, panel, w.c + c, width, rows, depth, k > 0);
+      const float* panel = panelAt(c, k, depth);
+      const float* next = widened              ? nullptr
+                          : c + panel_ < width ? panelAt(c + panel_, k, depth)
+                                               : panelAt(0, k + depth, 0);
+      float* to = block.data + c;
+      if (aInPlace_) {
+        multiplySmall(a + k, p_.a.row, panel, panel_, panel_, to, block.stride, rows, panel_, depth, k > 0);
+      } else {
+        multiplyPacked(a, p_.k, k, panel, to, block.stride, rows, depth, k > 0, next);
+      }
     }
   }
 }
 
-void FloatMatmul::multiplyFew(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, Workspace& w) const {
-  int64_t n = columns.end - columns.begin, width = roundUp(n, panel_), count = rows.end - rows.begin;
+void FloatMatmul::multiplyFew(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, Workspace& w,
+                              Block block) const {
+  int64_t n = columns.end - columns.begin, count = rows.end - rows.begin;
   const float* b = inputs[1].as<const float>() + p_.batchOffset(batch, p_.b) + columns.begin * p_.b.column;
   for (int64_t r = 0; r < count; ++r) {
-    float* out = w.c + r * width;
+    float* out = block.data + r * block.stride;
     if (asRows_) {
       std::fill_n(out, n, 0.f);
       addWeightedRows(w.a + r, count, b, p_.b.row, p_.k, n, out);  // packed rows of a are interleaved
@@ -196,11 +231,12 @@ void FloatMatmul::multiplyFew(int64_t batch, Slice rows, Slice columns, const Te
   }
 }
 
-// Post-ops on the block in w.c, and where it belongs.
+// Post-ops on the block; if `store`, it is in scratch and then written where it belongs.
 void FloatMatmul::finish(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, const TensorRef& result,
-                         float* block) const {
+                         Block block, bool store) const {
+  if (!store && ops_.empty()) return;
   PostOpRow operands[kMaxPostOps];
-  int64_t n = columns.end - columns.begin, width = roundUp(n, panel_);
+  int64_t n = columns.end - columns.begin;
   for (size_t k = 0; k < ops_.size(); ++k) {
     if (ops_[k].operand < 0) continue;
     const TensorRef& operand = inputs[ops_[k].operand];
@@ -209,19 +245,16 @@ void FloatMatmul::finish(int64_t batch, Slice rows, Slice columns, const TensorR
                    p_.batchOffset(batch, s) + rows.begin * s.row + columns.begin * s.column, s.column};
   }
   int64_t at = p_.batchOffset(batch, p_.c) + rows.begin * p_.c.row + columns.begin * p_.c.column;
-  bool scattered = p_.c.column != 1 && n > 1;
-  for (int64_t r = 0; r < rows.end - rows.begin; ++r) {
-    applyPostOps(ops_.data(), ops_.size(), operands, block + r * width, n);
+  int64_t count = rows.end - rows.begin;
+  bool byRows = p_.c.column == 1 || n == 1, byColumns = !byRows && p_.c.row == 1 && cType_ == DType::kFloat32;
+  for (int64_t r = 0; r < count; ++r) {
+    float* row = block.data + r * block.stride;
+    applyPostOps(ops_.data(), ops_.size(), operands, row, n);
     for (size_t k = 0; k < ops_.size(); ++k) operands[k].first += p_.postOps[k].row;
-    if (!scattered) storeFloats(cType_, result.data, at + r * p_.c.row, 1, n, block + r * width);
+    if (!store || byColumns) continue;
+    storeFloats(cType_, result.data, at + r * p_.c.row, byRows ? 1 : p_.c.column, n, row);
   }
-  if (!scattered) return;
-  // Column by column: where columns of the result are contiguous, so is each store.
-  for (int64_t c = 0; c < n; ++c) {
-    for (int64_t r = 0; r < rows.end - rows.begin; ++r) {
-      storeFloats(cType_, result.data, at + r * p_.c.row + c * p_.c.column, 1, 1, block + r * width + c);
-    }
-  }
+  if (store && byColumns) transpose32(block.data, block.stride, result.as<float>() + at, p_.c.column, n, count);
 }
 
 }  // namespace

@@ -19,6 +19,12 @@ void interleave(DType type, const void* data, int64_t at, int64_t rowStride, int
     return transpose32(static_cast<const float*>(data) + at, rowStride, to, width, k, count);
   }
   if (rowStride == 1) {
+    const float* from = static_cast<const float*>(data) + at;
+    if (type == DType::kFloat32 && count == kMaxProductRows) {  // so that the copy is inlined
+      for (int64_t i = 0; i < k; ++i)
+        std::memcpy(to + i * width, from + i * columnStride, kMaxProductRows * sizeof(float));
+      return;
+    }
     for (int64_t i = 0; i < k; ++i) loadFloats(type, data, at + i * columnStride, 1, count, to + i * width);
     return;
   }

@@ -111,6 +111,17 @@ TEST(Matmul, large_enough_for_tiles_on_every_thread) {
   for (bool packed : {false, true}) expectProduct(a, b, c, packed ? std::vector<int>{1} : std::vector<int>{});
 }
 
+TEST(Matmul, deeper_and_taller_than_one_block) {
+  for (bool packed : {false, true}) {
+    std::vector<int> constants = packed ? std::vector<int>{1} : std::vector<int>{};
+    expectProduct(F({250, 530}), F({530, 64}), F({250, 64}), constants);
+    expectProduct(F({11, 530}), F({530, 320}), F({11, 320}), constants);
+    expectProduct(F({11, 530}), F({530, 320}), F::ordered({11, 320}, {1, 0}), constants);
+    expectProduct(F({3, 5000}), F::ordered({5000, 40}, {1, 0}), F({3, 40}), constants);
+    expectProduct(F({2, 530}), F({530, 131}), F({2, 131}), constants);
+  }
+}
+
 TEST(Matmul, sixteen_bit_floats_are_accumulated_in_float32) {
   for (DType type : {DType::kFloat16, DType::kBFloat16}) {
     auto widen = type == DType::kFloat16 ? float16ToFloat : bfloat16ToFloat;
