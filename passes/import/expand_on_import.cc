@@ -45,8 +45,8 @@ class ExpandOnImport : public mlir::PassWrapper<ExpandOnImport, mlir::OperationP
       if (value)
         result.replaceAllUsesWith(value);
       else if (!result.use_empty())
-        return mlir::emitError(op->getLoc(), "result ")
-               << result.getResultNumber() << " of " << op->getName() << " is used, and is not supported";
+        return mlir::emitError(op->getLoc(), "internal error: the expansion of ")
+               << op->getName() << " leaves out result " << result.getResultNumber() << ", which is used";
     }
     op->erase();
     return true;

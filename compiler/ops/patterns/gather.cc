@@ -1,8 +1,87 @@
 // Lookups whose indices are known.
+#include "compiler/ops/patterns/index_content.h"
 #include "compiler/ops/patterns/patterns.h"
 
 namespace shardwright {
+namespace {
 
-llvm::ArrayRef<Pattern> gatherPatterns() { return {}; }
+// One component of GatherND's indices: base + step·i along one dim of the indices (-1: along none).
+struct Component {
+  int dim = -1;
+  Expr base, step;
+};
+
+// The components where each varies along at most one dim, and no two along the same.
+std::optional<std::vector<Component>> componentsOf(mlir::Value indices, size_t count, const Facts& facts) {
+  std::vector<mlir::Value> parts{indices};
+  if (mlir::Operation* concat = producer(indices, "Concat")) {
+    int64_t axis = OpView(concat, facts).axisAttr("axis", 0, OpView(concat, facts).rank(0));
+    if (axis + 1 == OpView(concat, facts).rank(0)) parts.assign(concat->operand_begin(), concat->operand_end());
+  }
+  if (parts.size() != count) return std::nullopt;
+  std::vector<Component> components;
+  std::vector<int> taken;
+  for (mlir::Value part : parts) {
+    std::optional<IndexContent> content = indexContent(part, facts);
+    if (!content || dimsOf(part.getType()).back() != Expr(1)) return std::nullopt;
+    Component component{-1, content->base, 0};
+    for (size_t i = 0; i + 1 < content->steps.size(); ++i) {
+      if (content->steps[i] == Expr(0)) continue;
+      if (component.dim >= 0 || llvm::is_contained(taken, i)) return std::nullopt;
+      component.dim = static_cast<int>(i);
+      component.step = content->steps[i];
+      taken.push_back(component.dim);
+    }
+    components.push_back(component);
+  }
+  return components;
+}
+
+// GatherND(mask[B,T], [[b, t] for b, 1, 1, t]): exporters write mask[:, None, None, :] as a lookup of every element. Each component
+// of the indices looks along one dim, which is all of it, in order, or a Gather by the component's own positions.
+//   mask: [B,T], indices [B,1,1,n,2] of (b, t)  ->  Gather(mask, Range(0, n), axis 1) as [B,1,1,n]; n = T: mask as [B,1,1,T]
+std::optional<std::vector<mlir::Value>> gatherOfPositions(NodeBuilder& build, const OpView& op) {
+  Exprs dims = op.dims(0), indexDims = op.dims(1), to = op.result(0).dims;
+  std::optional<int64_t> count = indexDims.empty() ? std::nullopt : indexDims.back().constant();
+  if (op.intAttr("batch_dims", 0) || !count || *count < 1) return std::nullopt;
+  auto components = componentsOf(op.operation()->getOperand(1), *count, op.facts());
+  if (!components) return std::nullopt;
+  // Rows of a table by a constant or a few positions are what Gather is for; here each component must cover its dim of the indices.
+  mlir::Value value = op.operation()->getOperand(0);
+  llvm::SmallVector<std::pair<int, int64_t>> order;  // dim of the indices, dim of the value
+  for (size_t k = 0; k < components->size(); ++k) {
+    const Component& c = (*components)[k];
+    Expr length = c.dim < 0 ? Expr(1) : indexDims[c.dim];
+    bool isAll = c.dim >= 0 && c.base == Expr(0) && c.step == Expr(1) && op.facts().provablyEqual(length, dims[k]);
+    if (!isAll) {
+      mlir::Value start = build.expr(c.base), step = build.expr(c.dim < 0 ? Expr(1) : c.step);
+      mlir::Value limit = build.expr(c.base + length * (c.dim < 0 ? Expr(1) : c.step));
+      mlir::Value positions = build.node("Range", {start, limit, step});
+      value = build.node("Gather", {value, positions}, {{"axis", build.intAttr(static_cast<int64_t>(k))}});
+    }
+    order.emplace_back(c.dim, static_cast<int64_t>(k));
+  }
+  // Dims in the order of the indices' dims, then the rest of the value's.
+  llvm::stable_sort(order, [](const auto& a, const auto& b) { return a.first < b.first; });
+  llvm::SmallVector<int64_t> permutation;
+  for (const auto& [from, dim] : order) permutation.push_back(dim);
+  for (size_t d = components->size(); d < dims.size(); ++d) permutation.push_back(static_cast<int64_t>(d));
+  if (!llvm::is_sorted(permutation)) value = build.transpose(value, permutation);
+  Exprs apart(to.size(), Expr(1));
+  for (const auto& [from, dim] : order)
+    if (from >= 0) apart[from] = indexDims[from];
+  for (size_t i = indexDims.size() - 1; i < to.size(); ++i) apart[i] = to[i];
+  value = build.reshape(value, apart);
+  return std::vector<mlir::Value>{apart == to ? value : build.expand(value, to)};
+}
+
+}  // namespace
+
+llvm::ArrayRef<Pattern> gatherPatterns() {
+  static const Pattern kPatterns[] = {
+      {"gather-of-positions", "GatherND", gatherOfPositions},
+  };
+  return kPatterns;
+}
 
 }  // namespace shardwright

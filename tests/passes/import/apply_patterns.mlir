@@ -118,3 +118,47 @@ func.func @experts(%x: tensor<?x4xf32, #dist.exprs<["n", 4]>>) -> (tensor<?x6xf3
   %2:2 = "onnx.Split"(%1) {axis = 1 : i64, num_outputs = 2 : i64} : (tensor<?x6xf32, #dist.exprs<["n", 6]>>) -> (tensor<?x3xf32, #dist.exprs<["n", 3]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>)
   return %0, %2#0, %2#1 : tensor<?x6xf32, #dist.exprs<["n", 6]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>
 }
+
+// -----
+
+// mask[:, None, None, :] written as a lookup of every element: the batch's positions are all of it, the others are a Gather.
+// CHECK-LABEL: @mask(
+func.func @mask(%mask: tensor<?x?xi1, #dist.exprs<["b", "t"]>>) -> (tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "n"]>>, tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "t"]>>) {
+  %none = "onnx.None"() : () -> none
+  %axes = "onnx.Constant"() {value = dense<[1, 2, 3, 4]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %b = "onnx.Range"(%none, %none, %none) {static = [#dist.exprs<[0]>, #dist.exprs<["b"]>, #dist.exprs<[1]>]} : (none, none, none) -> tensor<?xi64, #dist.exprs<["b"]>>
+  %n = "onnx.Range"(%none, %none, %none) {static = [#dist.exprs<[0]>, #dist.exprs<["n"]>, #dist.exprs<[1]>]} : (none, none, none) -> tensor<?xi64, #dist.exprs<["n"]>>
+  %t = "onnx.Range"(%none, %none, %none) {static = [#dist.exprs<[0]>, #dist.exprs<["t"]>, #dist.exprs<[1]>]} : (none, none, none) -> tensor<?xi64, #dist.exprs<["t"]>>
+  %b5 = "onnx.Unsqueeze"(%b, %none) {static = [unit, #dist.exprs<[1, 2, 3, 4]>]} : (tensor<?xi64, #dist.exprs<["b"]>>, none) -> tensor<?x1x1x1x1xi64, #dist.exprs<["b", 1, 1, 1, 1]>>
+  %n5 = "onnx.Reshape"(%n, %none) {static = [unit, #dist.exprs<[1, 1, 1, "n", 1]>]} : (tensor<?xi64, #dist.exprs<["n"]>>, none) -> tensor<1x1x1x?x1xi64, #dist.exprs<[1, 1, 1, "n", 1]>>
+  %t5 = "onnx.Reshape"(%t, %none) {static = [unit, #dist.exprs<[1, 1, 1, "t", 1]>]} : (tensor<?xi64, #dist.exprs<["t"]>>, none) -> tensor<1x1x1x?x1xi64, #dist.exprs<[1, 1, 1, "t", 1]>>
+  %bn = "onnx.Expand"(%b5, %none) {static = [unit, #dist.exprs<["b", 1, 1, "n", 1]>]} : (tensor<?x1x1x1x1xi64, #dist.exprs<["b", 1, 1, 1, 1]>>, none) -> tensor<?x1x1x?x1xi64, #dist.exprs<["b", 1, 1, "n", 1]>>
+  %nn = "onnx.Expand"(%n5, %none) {static = [unit, #dist.exprs<["b", 1, 1, "n", 1]>]} : (tensor<1x1x1x?x1xi64, #dist.exprs<[1, 1, 1, "n", 1]>>, none) -> tensor<?x1x1x?x1xi64, #dist.exprs<["b", 1, 1, "n", 1]>>
+  %bt = "onnx.Expand"(%b5, %none) {static = [unit, #dist.exprs<["b", 1, 1, "t", 1]>]} : (tensor<?x1x1x1x1xi64, #dist.exprs<["b", 1, 1, 1, 1]>>, none) -> tensor<?x1x1x?x1xi64, #dist.exprs<["b", 1, 1, "t", 1]>>
+  %tt = "onnx.Expand"(%t5, %none) {static = [unit, #dist.exprs<["b", 1, 1, "t", 1]>]} : (tensor<1x1x1x?x1xi64, #dist.exprs<[1, 1, 1, "t", 1]>>, none) -> tensor<?x1x1x?x1xi64, #dist.exprs<["b", 1, 1, "t", 1]>>
+  %in = "onnx.Concat"(%bn, %nn) {axis = -1 : i64} : (tensor<?x1x1x?x1xi64, #dist.exprs<["b", 1, 1, "n", 1]>>, tensor<?x1x1x?x1xi64, #dist.exprs<["b", 1, 1, "n", 1]>>) -> tensor<?x1x1x?x2xi64, #dist.exprs<["b", 1, 1, "n", 2]>>
+  %it = "onnx.Concat"(%bt, %tt) {axis = -1 : i64} : (tensor<?x1x1x?x1xi64, #dist.exprs<["b", 1, 1, "t", 1]>>, tensor<?x1x1x?x1xi64, #dist.exprs<["b", 1, 1, "t", 1]>>) -> tensor<?x1x1x?x2xi64, #dist.exprs<["b", 1, 1, "t", 2]>>
+  // CHECK: %[[N:.*]] = "onnx.Range"{{.*}}"n"
+  // CHECK-NOT: "onnx.GatherND"
+  // CHECK: %[[G:.*]] = "onnx.Gather"(%arg0, %[[N]]) {axis = 1 : i64}{{.*}} -> tensor<?x?xi1, #dist.exprs<["b", "n"]>>
+  // CHECK: %[[A:.*]] = "onnx.Reshape"(%[[G]]
+  // CHECK: %[[B:.*]] = "onnx.Reshape"(%arg0
+  // CHECK: return %[[A]], %[[B]]
+  %0 = "onnx.GatherND"(%mask, %in) {batch_dims = 0 : i64} : (tensor<?x?xi1, #dist.exprs<["b", "t"]>>, tensor<?x1x1x?x2xi64, #dist.exprs<["b", 1, 1, "n", 2]>>) -> tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "n"]>>
+  %1 = "onnx.GatherND"(%mask, %it) {batch_dims = 0 : i64} : (tensor<?x?xi1, #dist.exprs<["b", "t"]>>, tensor<?x1x1x?x2xi64, #dist.exprs<["b", 1, 1, "t", 2]>>) -> tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "t"]>>
+  return %0, %1 : tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "n"]>>, tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "t"]>>
+}
+
+// -----
+
+// The diagonal is no outer product of positions.
+// CHECK-LABEL: @diagonal(
+func.func @diagonal(%m: tensor<?x?xf32, #dist.exprs<["n", "n"]>>) -> tensor<?xf32, #dist.exprs<["n"]>> {
+  %none = "onnx.None"() : () -> none
+  %n = "onnx.Range"(%none, %none, %none) {static = [#dist.exprs<[0]>, #dist.exprs<["n"]>, #dist.exprs<[1]>]} : (none, none, none) -> tensor<?xi64, #dist.exprs<["n"]>>
+  %c = "onnx.Unsqueeze"(%n, %none) {static = [unit, #dist.exprs<[1]>]} : (tensor<?xi64, #dist.exprs<["n"]>>, none) -> tensor<?x1xi64, #dist.exprs<["n", 1]>>
+  %i = "onnx.Concat"(%c, %c) {axis = 1 : i64} : (tensor<?x1xi64, #dist.exprs<["n", 1]>>, tensor<?x1xi64, #dist.exprs<["n", 1]>>) -> tensor<?x2xi64, #dist.exprs<["n", 2]>>
+  // CHECK: "onnx.GatherND"
+  %0 = "onnx.GatherND"(%m, %i) {batch_dims = 0 : i64} : (tensor<?x?xf32, #dist.exprs<["n", "n"]>>, tensor<?x2xi64, #dist.exprs<["n", 2]>>) -> tensor<?xf32, #dist.exprs<["n"]>>
+  return %0 : tensor<?xf32, #dist.exprs<["n"]>>
+}
