@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "mlir/Pass/Pass.h"
 
@@ -11,6 +12,17 @@ namespace shardwright {
 std::unique_ptr<mlir::Pass> createInferShapesPass();
 std::unique_ptr<mlir::Pass> createExpandOnImportPass();
 std::unique_ptr<mlir::Pass> createApplyPatternsPass();
+
+// annotate
+std::unique_ptr<mlir::Pass> createAnnotatePass();
+std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh);
+
+// propagate
+std::unique_ptr<mlir::Pass> createChooseStrategiesPass();
+std::unique_ptr<mlir::Pass> createInsertReshardsPass();
+
+// verify
+std::unique_ptr<mlir::Pass> createVerifyPropagatedPass();
 
 // partition
 std::unique_ptr<mlir::Pass> createPartitionPass();

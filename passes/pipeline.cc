@@ -15,12 +15,17 @@
 namespace shardwright {
 
 void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
-  (void)options;
   // import
   manager.addPass(createInferShapesPass());
   manager.addPass(createExpandOnImportPass());
   manager.addPass(createApplyPatternsPass());
   manager.addPass(mlir::createCSEPass());
+  // annotate
+  manager.addPass(createAnnotatePass(options.mesh));
+  // propagate
+  manager.addPass(createChooseStrategiesPass());
+  manager.addNestedPass<mlir::func::FuncOp>(createInsertReshardsPass());
+  manager.addNestedPass<mlir::func::FuncOp>(createVerifyPropagatedPass());
   // partition
   manager.addPass(createPartitionPass());
   manager.addPass(mlir::createCSEPass());

@@ -8,6 +8,10 @@ void registerPasses() {
       createExpandOnImportPass,
       createApplyPatternsPass,
       //
+      createChooseStrategiesPass,
+      createInsertReshardsPass,
+      createVerifyPropagatedPass,
+      //
       createPartitionPass,
       //
       createExpandOpsPass,
@@ -15,6 +19,7 @@ void registerPasses() {
       createSelectStepsPass,
   };
   for (auto create : all) mlir::registerPass(create);
+  mlir::registerPass([] { return createAnnotatePass(); });
 }
 
 }  // namespace shardwright

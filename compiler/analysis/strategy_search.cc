@@ -2,40 +2,73 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <unordered_map>
 
 #include "compiler/analysis/elimination.h"
+#include "compiler/analysis/split_symbol.h"
+#include "compiler/onnx/onnx_dialect.h"
 #include "compiler/target/cost_model.h"
 
 namespace shardwright {
 namespace {
 
-// A variable of the search: an op's candidate, a leaf's state, or the one resharded copy of a value that has several readers.
-struct Variable {
-  int id = -1;
-  std::vector<int> candidates;   // of an op: the candidates that its states are
-  std::vector<Sharding> states;  // of a leaf or a copy
-};
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 double evaluate(Expr e, const Bindings& sizes) {
   auto value = e.evaluate(sizes);
   return value.ok() ? static_cast<double>(*value) : 1.0;
 }
 
+// The shardings of all values of one type by number, and what it costs to turn one into another.
+class TypeCosts {
+ public:
+  TypeCosts(Exprs dims, DType dtype, const ReshardSeconds& seconds)
+      : dims_(std::move(dims)), dtype_(dtype), seconds_(seconds) {}
+
+  int number(const Sharding& sharding) {
+    auto [it, isNew] = numbers_.try_emplace(sharding, static_cast<int>(shardings_.size()));
+    if (isNew) shardings_.push_back(&it->first);
+    return it->second;
+  }
+
+  double cost(int from, int to) {
+    if (from == to) return 0;
+    auto [it, isNew] = costs_.try_emplace(static_cast<int64_t>(from) << 32 | to, 0.0);
+    if (isNew) it->second = seconds_(dims_, dtype_, *shardings_[from], *shardings_[to]);
+    return it->second;
+  }
+
+ private:
+  Exprs dims_;
+  DType dtype_;
+  const ReshardSeconds& seconds_;
+  std::map<Sharding, int> numbers_;
+  std::vector<const Sharding*> shardings_;
+  std::unordered_map<int64_t, double> costs_;
+};
+
+// A variable of the search: an op's candidate, a leaf's state, or the one resharded copy of a value that has several readers.
+struct Variable {
+  int id = -1;
+  std::vector<size_t> candidates;  // of an op: the candidates that its states are
+  std::vector<Sharding> states;    // of a leaf or a copy
+};
+
 class Search {
  public:
   Search(mlir::Block& block, const StrategySpace& space, const Facts& facts, const SearchOptions& options)
       : block_(block), space_(space), facts_(facts), options_(options) {}
 
-  StatusOr<ChosenStrategies> run() {
+  SearchResult run() {
     findAuxiliary();
     collectWeights();
-    for (mlir::Value argument : block_.getArguments()) addLeaf(argument, {});
+    for (mlir::Value argument : block_.getArguments()) addArgument(argument);
     for (mlir::Operation& op : block_) addOp(&op);
     for (const OpChoices& op : space_.ops()) connectOperands(op);
     connectOutputs();
-    CostGraph::Solution solution = solveUnderLimit();
-    return read(solution);
+    return read(solveUnderLimit());
   }
 
  private:
@@ -45,160 +78,177 @@ class Search {
   // split is a free slice, and leaving them out keeps the graph narrow.
   void findAuxiliary() {
     for (mlir::Value argument : block_.getArguments())
-      if (!isFloat(dtypeOf(argument.getType()))) auxiliary_.insert(argument);
+      if (!isFloat(shapeOf(argument).dtype) && !options_.pins.count(argument)) auxiliary_.insert(argument);
     for (mlir::Operation& op : block_) {
-      bool isLeaf = op.getNumOperands() == 0;
-      bool isWeight = isLeaf && op.hasAttr("location");
       bool all = llvm::all_of(op.getOperands(), [&](mlir::Value v) { return auxiliary_.contains(v); });
-      if (!isWeight && all)
-        for (mlir::Value result : op.getResults()) auxiliary_.insert(result);
+      bool fixed = options_.strategies.count(&op) ||
+                   llvm::any_of(op.getResults(), [&](mlir::Value v) { return options_.pins.count(v) > 0; });
+      if (mlir::isa<WeightOp>(op) || !all || fixed) continue;
+      for (mlir::Value result : op.getResults()) auxiliary_.insert(result);
     }
   }
 
   double bytesOf(mlir::Value value) const {
+    TensorShape shape = shapeOf(value);
     double count = 1;
-    for (Expr dim : dimsOf(value.getType())) count *= evaluate(dim, options_.sizes);
-    return count * bitWidth(dtypeOf(value.getType())) / 8;
+    for (Expr dim : shape.dims) count *= evaluate(dim, options_.sizes);
+    return count * bitWidth(shape.dtype) / 8;
   }
 
-  static bool isWeight(mlir::Operation& op) { return op.getNumOperands() == 0 && op.hasAttr("location"); }
+  double localBytes(mlir::Value value, const Sharding& sharding) const {
+    TensorShape shape = shapeOf(value);
+    return static_cast<double>(maxLocalCount(sharding, shape.dims, options_.mesh, options_.sizes)) *
+           bitWidth(shape.dtype) / 8;
+  }
+
+  // Tables that no rule can split are outside the limit, on both sides.
+  bool isLimited(mlir::Value weight) const {
+    return options_.maxWeightShare < kInfinity && space_.statesOf(weight).size() > 1;
+  }
+  static bool isMatrix(mlir::Value weight) { return shapeOf(weight).dims.size() >= 2; }
 
   void collectWeights() {
     std::vector<double> matrices;
     for (mlir::Operation& op : block_) {
-      if (!isWeight(op)) continue;
-      mlir::Value weight = op.getResult(0);
-      // Tables that no rule can split are outside the limit.
-      if (space_.statesOf(weight).size() < 2) continue;
-      totalWeightBytes_ += bytesOf(weight);
-      if (dimsOf(weight.getType()).size() >= 2) matrices.push_back(bytesOf(weight));
+      if (!mlir::isa<WeightOp>(op) || !isLimited(op.getResult(0))) continue;
+      totalWeightBytes_ += bytesOf(op.getResult(0));
+      if (isMatrix(op.getResult(0))) matrices.push_back(bytesOf(op.getResult(0)));
     }
     if (matrices.empty()) return;
     std::nth_element(matrices.begin(), matrices.begin() + matrices.size() / 2, matrices.end());
     largestWholeMatrix_ = matrices[matrices.size() / 2] / 4;
   }
 
-  int64_t numRanks() const { return options_.mesh.axes()[options_.axis].size; }
+  double numRanks() const { return static_cast<double>(options_.mesh.axes()[options_.axis].size); }
 
-  double localBytes(mlir::Value value, const Sharding& sharding) const {
-    Exprs dims = dimsOf(value.getType());
-    return static_cast<double>(maxLocalCount(sharding, dims, options_.mesh, options_.sizes)) *
-           bitWidth(dtypeOf(value.getType())) / 8;
-  }
-
-  void addLeaf(mlir::Value value, const std::vector<Sharding>& states) {
-    Variable variable;
+  // The states that a pin leaves of `states`; the pin itself, with open dims whole, if none.
+  std::vector<Sharding> allowed(mlir::Value value, std::vector<Sharding> states) const {
     auto pin = options_.pins.find(value);
-    if (pin != options_.pins.end())
-      variable.states = {pin->second};
-    else if (auxiliary_.contains(value) || mlir::isa<mlir::NoneType>(value.getType()))
-      variable.states = {whole(value)};
-    else
-      variable.states = states.empty() ? space_.statesOf(value) : states;
-    variable.id = graph_.addVariable(std::vector<double>(variable.states.size(), 0.0));
-    producers_[value] = variable;
+    if (pin == options_.pins.end()) return states;
+    Exprs dims = shapeOf(value).dims;
+    states.erase(
+        std::remove_if(states.begin(), states.end(), [&](const Sharding& s) { return !pin->second.allows(s); }),
+        states.end());
+    if (states.empty())
+      states = {pin->second.imposedOn(Sharding::replicated(static_cast<int>(dims.size())), dims, facts_)};
+    return states;
   }
 
-  Sharding whole(mlir::Value value) const {
-    return Sharding::replicated(mlir::isa<mlir::NoneType>(value.getType()) ? 0 : dimsOf(value.getType()).size());
+  static Sharding whole(mlir::Value value) {
+    return Sharding::replicated(static_cast<int>(shapeOf(value).dims.size()));
   }
 
-  void addWeight(mlir::Operation& op) {
-    mlir::Value weight = op.getResult(0);
+  const Variable& addProducer(mlir::Value value, std::vector<Sharding> states) {
+    Variable variable;
+    variable.id = graph_.addVariable(std::vector<double>(states.size(), 0.0));
+    variable.states = std::move(states);
+    return producers_[value] = std::move(variable);
+  }
+
+  // Every rank reads its part of an argument, so any split that is a window is free.
+  void addArgument(mlir::Value value) {
+    if (auxiliary_.contains(value)) return;
+    std::vector<Sharding> states = space_.statesOf(value);
+    states.erase(std::remove_if(states.begin(), states.end(), [](const Sharding& s) { return !isWindow(s); }),
+                 states.end());
+    addProducer(value, allowed(value, std::move(states)));
+  }
+
+  void addWeight(mlir::Value weight) {
     std::vector<Sharding> states = space_.statesOf(weight);
-    bool isMatrix = dimsOf(weight.getType()).size() >= 2;
-    if (states.size() > 1 && isMatrix && bytesOf(weight) > largestWholeMatrix_) states.erase(states.begin());
-    addLeaf(weight, states);
-    const Variable& variable = producers_[weight];
+    bool mustSplit = isLimited(weight) && isMatrix(weight) && bytesOf(weight) >= largestWholeMatrix_;
+    if (mustSplit && !options_.pins.count(weight)) states.erase(states.begin());
+    const Variable& variable = addProducer(weight, allowed(weight, std::move(states)));
+    if (!isLimited(weight)) return;
     WeightVariable entry{variable.id, {}};
     for (const Sharding& state : variable.states)
       entry.excess.push_back(localBytes(weight, state) - bytesOf(weight) / numRanks());
-    if (space_.statesOf(weight).size() > 1) weights_.push_back(std::move(entry));
+    weights_.push_back(std::move(entry));
   }
 
   void addOp(mlir::Operation* op) {
     if (op->getNumResults() == 0) return;
+    if (mlir::isa<WeightOp>(op)) return addWeight(op->getResult(0));
     const OpChoices* choices = space_.find(op);
-    if (!choices) {
-      if (isWeight(*op))
-        addWeight(*op);
-      else
-        for (mlir::Value result : op->getResults()) addLeaf(result, {whole(result)});
-      return;
-    }
+    if (!choices || llvm::all_of(op->getResults(), [&](mlir::Value v) { return auxiliary_.contains(v); })) return;
     Variable variable;
     std::vector<double> costs;
-    bool isAuxiliary = llvm::all_of(op->getResults(), [&](mlir::Value v) { return auxiliary_.contains(v); });
-    for (size_t c = 0; c < choices->candidates.size() && !(isAuxiliary && c > 0); ++c) {
+    for (size_t c = 0; c < choices->candidates.size(); ++c) {
+      if (!isAllowed(*choices, c)) continue;
       variable.candidates.push_back(c);
       costs.push_back(secondsOf(*choices, choices->candidates[c]));
     }
     variable.id = graph_.addVariable(std::move(costs));
-    ops_[op] = variable;
     for (auto [i, result] : llvm::enumerate(op->getResults())) addCopy(result, *choices, variable, i);
+    ops_[op] = std::move(variable);
+  }
+
+  // A node whose strategy the user fixed must split that dim of that operand, if any candidate does.
+  bool isAllowed(const OpChoices& choices, size_t candidate) const {
+    auto pin = options_.strategies.find(choices.op);
+    if (pin == options_.strategies.end()) return true;
+    auto splits = [&](const OpCandidate& c) {
+      return pin->second.operand < c.shardings.in.size() &&
+             pin->second.dim < c.shardings.in[pin->second.operand].dims.size() &&
+             !c.shardings.in[pin->second.operand].dims[pin->second.dim].whole();
+    };
+    return splits(choices.candidates[candidate]) || llvm::none_of(choices.candidates, splits);
   }
 
   // A value with several readers is resharded once: the readers see a copy in one state, which may be the original's.
-  void addCopy(mlir::Value value, const OpChoices& choices, const Variable& op, unsigned result) {
+  void addCopy(mlir::Value value, const OpChoices& choices, const Variable& op, size_t result) {
+    bool pinned = options_.pins.count(value) > 0;
+    if (value.use_empty() || auxiliary_.contains(value) || (value.hasOneUse() && !pinned)) return;
     std::vector<Sharding> outs;
-    for (int c : op.candidates) outs.push_back(choices.candidates[c].out[result]);
-    auto pin = options_.pins.find(value);
-    bool single = value.hasOneUse() && pin == options_.pins.end();
-    if (single || value.use_empty()) return;
-    Variable copy;
-    if (pin != options_.pins.end()) {
-      copy.states = {pin->second};
-    } else {
-      copy.states = space_.statesOf(value);
-      for (const Sharding& out : outs)
-        if (std::find(copy.states.begin(), copy.states.end(), out) == copy.states.end()) copy.states.push_back(out);
-      if (op.candidates.size() == 1 && outs[0].isReplicated()) copy.states = {outs[0]};
-    }
-    copy.id = graph_.addVariable(std::vector<double>(copy.states.size(), 0.0));
-    std::vector<double> table;
-    for (const Sharding& from : outs)
-      for (const Sharding& to : copy.states) table.push_back(reshard(value, from, to));
-    graph_.addEdge(op.id, copy.id, std::move(table));
-    producers_[value] = copy;
+    for (size_t c : op.candidates) outs.push_back(choices.candidates[c].shardings.out[result]);
+    std::vector<Sharding> states = space_.statesOf(value);
+    for (const Sharding& out : outs)
+      if (std::find(states.begin(), states.end(), out) == states.end()) states.push_back(out);
+    const Variable& copy = addProducer(value, allowed(value, std::move(states)));
+    graph_.addEdge(op.id, copy.id, costTable(value, outs, copy.states));
   }
 
   // --- costs ----------------------------------------------------------------------------------------------------------------
 
-  double reshard(mlir::Value value, const Sharding& from, const Sharding& to) {
-    if (from == to) return 0;
-    auto key = std::make_tuple(value.getType().getAsOpaquePointer(), str(from, options_.mesh), str(to, options_.mesh));
-    auto [it, isNew] = reshardMemo_.try_emplace(key, 0.0);
-    if (isNew) it->second = options_.reshardSeconds(dimsOf(value.getType()), dtypeOf(value.getType()), from, to);
-    return it->second;
+  std::vector<double> costTable(mlir::Value value, const std::vector<Sharding>& from, const std::vector<Sharding>& to) {
+    auto [it, isNew] = costs_.try_emplace(value.getType().getAsOpaquePointer(), nullptr);
+    TensorShape shape = shapeOf(value);
+    if (isNew) it->second = std::make_unique<TypeCosts>(shape.dims, shape.dtype, options_.reshardSeconds);
+    TypeCosts& costs = *it->second;
+    std::vector<int> rows, columns;
+    for (const Sharding& sharding : from) rows.push_back(costs.number(sharding));
+    for (const Sharding& sharding : to) columns.push_back(costs.number(sharding));
+    std::vector<double> table;
+    for (int row : rows)
+      for (int column : columns) table.push_back(costs.cost(row, column));
+    return table;
   }
 
-  // Time on one rank: arithmetic, or the reading of weights if that takes longer. Elementwise chains are fused and cost nothing
-  // of their own; activations that several ops share are not charged to each.
+  // Time on one rank: arithmetic, or the reading of weights if that takes longer. Elementwise chains are fused and cost
+  // nothing of their own; activations that several ops share are not charged to each.
   double secondsOf(const OpChoices& choices, const OpCandidate& candidate) const {
     const Row* row = rowOf(choices.op);
-    if (!row || !choices.hasRule) return 0;
+    if (!row || !choices.rule) return 0;
     double points = 1, statistics = 1;
-    int64_t decomposed = 1;
-    for (size_t f = 0; f < choices.rule.factors.size(); ++f) {
-      double size = evaluate(choices.rule.factors[f].size, options_.sizes), parts = 1;
-      for (const FactorSplit& split : candidate.strategy.splits[f]) {
-        double granules = std::max(1.0, evaluate(split.granules, options_.sizes));
-        double n = static_cast<double>(sizeOf(split.axes));
-        parts *= granules / std::ceil(granules / n);
-      }
+    int decomposed = 1;
+    for (size_t f = 0; f < choices.rule->factors.size(); ++f) {
+      const Factor& factor = choices.rule->factors[f];
+      int parts = 1;
+      for (const FactorSplit& split : candidate.strategy.strategy.splits[f])
+        parts *= static_cast<int>(sizeOf(split.axes));
+      double size = evaluate(factor.size, options_.sizes);
       points *= size / parts;
-      if (choices.rule.factors[f].kind == FactorKind::kDecomposed && parts > 1)
-        decomposed *= static_cast<int64_t>(n(candidate, f));
+      if (factor.kind == FactorKind::kDecomposed)
+        decomposed *= parts;
       else
         statistics *= size / parts;
     }
     DType dtype = shapeOf(choices.op->getResult(0)).dtype;
     double seconds = 0;
-    if (row->flopsPerPoint > 0) {
+    if (row->flopsPerPoint > 0 && !std::holds_alternative<ScalarBody>(row->lowering)) {
       double weightBytes = 0;
       for (auto [i, operand] : llvm::enumerate(choices.op->getOperands()))
-        if (mlir::Operation* producer = operand.getDefiningOp(); producer && isWeight(*producer))
-          weightBytes += localBytes(operand, candidate.in[i]);
+        if (operand.getDefiningOp<WeightOp>()) weightBytes += localBytes(operand, candidate.shardings.in[i]);
       seconds = kernelSeconds(*options_.machine, dtype, points * row->flopsPerPoint, weightBytes);
     }
     // Two statistics are combined, each a value per point of the other factors.
@@ -207,53 +257,45 @@ class Search {
     return seconds;
   }
 
-  static int64_t n(const OpCandidate& candidate, size_t factor) {
-    int64_t parts = 1;
-    for (const FactorSplit& split : candidate.strategy.splits[factor]) parts *= sizeOf(split.axes);
-    return parts;
-  }
-
   // --- edges ----------------------------------------------------------------------------------------------------------------
 
   void connectOperands(const OpChoices& choices) {
-    const Variable& op = ops_[choices.op];
+    auto op = ops_.find(choices.op);
+    if (op == ops_.end()) return;
     for (auto [i, operand] : llvm::enumerate(choices.op->getOperands())) {
-      if (mlir::isa<mlir::NoneType>(operand.getType()) || auxiliary_.contains(operand)) continue;
       std::vector<Sharding> targets;
-      for (int c : op.candidates) targets.push_back(choices.candidates[c].in[i]);
-      connect(operand, op.id, targets);
+      for (size_t c : op->second.candidates) targets.push_back(choices.candidates[c].shardings.in[i]);
+      connect(operand, op->second.id, targets);
     }
   }
 
+  // Auxiliary values, small constants and absent operands are whole, and making them split is free.
   void connect(mlir::Value value, int to, const std::vector<Sharding>& targets) {
-    auto producer = producers_.find(value);
-    std::vector<double> table;
-    if (producer != producers_.end()) {
-      for (const Sharding& from : producer->second.states)
-        for (const Sharding& target : targets) table.push_back(reshard(value, from, target));
-      if (producer->second.id != to) graph_.addEdge(producer->second.id, to, std::move(table));
+    if (auto producer = producers_.find(value); producer != producers_.end()) {
+      graph_.addEdge(producer->second.id, to, costTable(value, producer->second.states, targets));
       return;
     }
-    mlir::Operation* op = value.getDefiningOp();
-    const Variable& variable = ops_[op];
-    unsigned result = mlir::cast<mlir::OpResult>(value).getResultNumber();
-    const OpChoices* choices = space_.find(op);
-    for (int c : variable.candidates)
-      for (const Sharding& target : targets)
-        table.push_back(reshard(value, choices->candidates[c].out[result], target));
-    graph_.addEdge(variable.id, to, std::move(table));
+    auto op = value.getDefiningOp() ? ops_.find(value.getDefiningOp()) : ops_.end();
+    if (op == ops_.end() || auxiliary_.contains(value)) return;
+    size_t result = mlir::cast<mlir::OpResult>(value).getResultNumber();
+    const OpChoices* choices = space_.find(value.getDefiningOp());
+    std::vector<Sharding> outs;
+    for (size_t c : op->second.candidates) outs.push_back(choices->candidates[c].shardings.out[result]);
+    graph_.addEdge(op->second.id, to, costTable(value, outs, targets));
   }
 
   // Every rank writes its part of an output, so any split that is a window will do; partial values must be combined.
   void connectOutputs() {
     for (mlir::Value value : block_.getTerminator()->getOperands()) {
       std::vector<Sharding> targets;
-      for (const Sharding& state : space_.statesOf(value)) {
-        bool isWindow = llvm::all_of(state.dims, [](const DimSharding& dim) { return dim.factors.size() <= 1; });
-        if (isWindow) targets.push_back(state);
-      }
-      int output = graph_.addVariable(std::vector<double>(targets.size(), 0.0));
-      connect(value, output, targets);
+      for (const Sharding& state : space_.statesOf(value))
+        if (isWindow(state)) targets.push_back(state);
+      if (auxiliary_.contains(value)) targets = {whole(value)};
+      Variable output;
+      output.id = graph_.addVariable(std::vector<double>(targets.size(), 0.0));
+      connect(value, output.id, targets);
+      output.states = std::move(targets);
+      outputs_.push_back(std::move(output));
     }
   }
 
@@ -272,23 +314,25 @@ class Search {
 
   CostGraph::Solution minimizeAt(double secondsPerByte) {
     for (const WeightVariable& weight : weights_)
-      for (size_t s = 0; s < weight.excess.size(); ++s) graph_.setCost(weight.id, s, secondsPerByte * weight.excess[s]);
+      for (size_t s = 0; s < weight.excess.size(); ++s)
+        graph_.setCost(weight.id, static_cast<int>(s), secondsPerByte * weight.excess[s]);
     return graph_.minimize();
   }
 
   // Under the limit the price of a byte rises until the plan fits; the cheapest plan seen that fits is taken. Where even the
   // price of a slow disk does not make it fit, no plan does, and the smallest one is taken.
   CostGraph::Solution solveUnderLimit() {
-    double allowed = (options_.maxWeightShare - 1) * totalWeightBytes_ / numRanks();
     CostGraph::Solution best = minimizeAt(0);
-    if (excessOf(best) <= allowed) return best;
+    if (options_.maxWeightShare == kInfinity) return best;
+    double allowedExcess = (options_.maxWeightShare - 1) * totalWeightBytes_ / numRanks();
+    if (excessOf(best) <= allowedExcess) return best;
     double low = 0, high = 1e-3;
     best = minimizeAt(high);
-    if (excessOf(best) > allowed) return best;
+    if (excessOf(best) > allowedExcess) return best;
     for (int i = 0; i < 24; ++i) {
       double middle = low == 0 ? high / 100 : std::sqrt(low * high);
       CostGraph::Solution solution = minimizeAt(middle);
-      if (excessOf(solution) <= allowed)
+      if (excessOf(solution) <= allowedExcess)
         best = solution, high = middle;
       else
         low = middle;
@@ -297,16 +341,24 @@ class Search {
     return best;
   }
 
-  ChosenStrategies read(const CostGraph::Solution& solution) {
-    ChosenStrategies chosen;
-    for (const auto& [op, variable] : ops_) chosen.candidates[op] = variable.candidates[solution.states[variable.id]];
+  SearchResult read(const CostGraph::Solution& solution) {
+    SearchResult result;
+    for (const OpChoices& choices : space_.ops()) {
+      auto op = ops_.find(choices.op);
+      if (op == ops_.end()) continue;
+      size_t candidate = op->second.candidates[solution.states[op->second.id]];
+      result.strategies.ops[choices.op] = choices.candidates[candidate].strategy;
+    }
     for (const auto& [value, variable] : producers_)
-      if (!ops_.count(value.getDefiningOp())) chosen.states[value] = variable.states[solution.states[variable.id]];
-    chosen.gap = solution.gap;
+      if (!value.getDefiningOp() || !ops_.count(value.getDefiningOp()) || options_.pins.count(value))
+        result.strategies.leaves[value] = variable.states[solution.states[variable.id]];
+    for (const Variable& output : outputs_)
+      result.strategies.results.push_back(output.states[solution.states[output.id]]);
+    result.gap = solution.gap;
     for (const WeightVariable& weight : weights_) graph_.setCost(weight.id, solution.states[weight.id], 0);
-    chosen.seconds = graph_.costOf(solution.states);
-    if (totalWeightBytes_ > 0) chosen.weightShare = 1 + excessOf(solution) * numRanks() / totalWeightBytes_;
-    return chosen;
+    result.seconds = graph_.costOf(solution.states);
+    if (totalWeightBytes_ > 0) result.weightShare = 1 + excessOf(solution) * numRanks() / totalWeightBytes_;
+    return result;
   }
 
   mlir::Block& block_;
@@ -316,16 +368,17 @@ class Search {
   CostGraph graph_;
   llvm::DenseMap<mlir::Operation*, Variable> ops_;
   llvm::DenseMap<mlir::Value, Variable> producers_;
+  std::vector<Variable> outputs_;
   llvm::DenseSet<mlir::Value> auxiliary_;
   std::vector<WeightVariable> weights_;
   double totalWeightBytes_ = 0, largestWholeMatrix_ = 0;
-  std::map<std::tuple<const void*, std::string, std::string>, double> reshardMemo_;
+  std::unordered_map<const void*, std::unique_ptr<TypeCosts>> costs_;
 };
 
 }  // namespace
 
-StatusOr<ChosenStrategies> searchStrategies(mlir::Block& block, const StrategySpace& space, const Facts& facts,
-                                            const SearchOptions& options) {
+SearchResult searchStrategies(mlir::Block& block, const StrategySpace& space, const Facts& facts,
+                              const SearchOptions& options) {
   return Search(block, space, facts, options).run();
 }
 

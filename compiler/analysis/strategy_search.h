@@ -19,21 +19,21 @@ struct SearchOptions {
   Bindings sizes;  // the assumed ones
   const Machine* machine = nullptr;
   ReshardSeconds reshardSeconds;
-  double maxWeightShare = 1.1;  // of an even share of the weights' bytes
-  // States that the user fixed; others follow.
-  llvm::DenseMap<mlir::Value, Sharding> pins;
+  // Each rank holds at most this times an even share of the weights' bytes, and no matrix larger than a quarter of the
+  // median one is held whole by all. Infinity: no limit, nor that rule.
+  double maxWeightShare = 1.1;
+  Pins pins;                // restricted to the axis
+  StrategyPins strategies;  // over the axis
 };
 
-struct ChosenStrategies {
-  // The chosen candidate of each op of the space, and the state of each weight and argument.
-  llvm::DenseMap<mlir::Operation*, int> candidates;
-  llvm::DenseMap<mlir::Value, Sharding> states;
+struct SearchResult {
+  AxisStrategies strategies;
   double seconds = 0;      // of what differs between strategies
-  double gap = 0;          // 0: exact
-  double weightShare = 0;  // of an even share, the largest rank's
+  double gap = 0;          // what an optimum could at most be cheaper; 0: exact
+  double weightShare = 0;  // of an even share of the weights that can be split, the largest rank's
 };
 
-StatusOr<ChosenStrategies> searchStrategies(mlir::Block& block, const StrategySpace& space, const Facts& facts,
-                                            const SearchOptions& options);
+SearchResult searchStrategies(mlir::Block& block, const StrategySpace& space, const Facts& facts,
+                              const SearchOptions& options);
 
 }  // namespace shardwright

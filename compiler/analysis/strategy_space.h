@@ -8,33 +8,40 @@
 // the K projection.
 #pragma once
 
+#include <deque>
+#include <set>
 #include <vector>
 
-#include "compiler/analysis/constant_values.h"
-#include "compiler/ops/row.h"
-#include "llvm/ADT/DenseMap.h"
-#include "mlir/IR/Block.h"
+#include "compiler/analysis/pin.h"
 
 namespace shardwright {
 
 // One strategy of one op over the axis, with what it implies. Candidate 0 is "not split".
 struct OpCandidate {
-  Strategy strategy;
-  std::vector<Sharding> in, out;  // by operand and result; empty dims for absent ones
+  OpStrategy strategy;
+  OpShardings shardings;
 };
 
-// An op of the block. Ops without a rule, and those that only say sizes, have candidate 0 alone.
+// An op of the block. Ops without a rule have candidate 0 alone.
 struct OpChoices {
   mlir::Operation* op = nullptr;
-  bool hasRule = false;
-  Rule rule;
+  const Rule* rule = nullptr;
   std::vector<OpCandidate> candidates;
+};
+
+struct SpaceOptions {
+  int axis = 0;
+  // Whether factors whose size has symbols are seeds too.
+  bool symbolicFactors = false;
+  Pins pins;  // restricted to the axis
+  StrategyPins strategies;
 };
 
 class StrategySpace {
  public:
-  // `axis` is a whole axis of the mesh. kInternal if a row's rule does not fit its op.
-  static StatusOr<StrategySpace> build(mlir::Block& block, const Facts& facts, const Mesh& mesh, int axis);
+  // `rules` are of the block, and outlive the space; the axis is a whole one of the mesh.
+  StrategySpace(mlir::Block& block, const BlockRules& rules, const Facts& facts, const Mesh& mesh,
+                const SpaceOptions& options);
 
   const std::vector<OpChoices>& ops() const { return ops_; }
   const OpChoices* find(mlir::Operation* op) const;
@@ -42,25 +49,22 @@ class StrategySpace {
   const std::vector<Sharding>& statesOf(mlir::Value value) const;
 
  private:
-  StrategySpace(const Facts& facts, const Mesh& mesh, int axis) : facts_(&facts), mesh_(&mesh), axis_(axis) {}
-  Status addOps(mlir::Block& block);
+  void addOps(mlir::Block& block);
   void seed();
+  void seedPins();
   void close();
-  void addStrategy(int op, Strategy strategy);
+  void addStrategy(OpChoices& op, Strategy strategy);
   void addState(mlir::Value value, const Sharding& sharding);
   void addPartialVariants();
-  OpCandidate project(const OpChoices& op, Strategy strategy) const;
 
-  const Facts* facts_;
-  const Mesh* mesh_;
-  int axis_;
+  const BlockRules& rules_;
+  const Facts& facts_;
+  const SpaceOptions& options_;
+  SubAxis axis_;
   std::vector<OpChoices> ops_;
-  llvm::DenseMap<mlir::Operation*, int> index_;
+  llvm::DenseMap<mlir::Operation*, size_t> index_;
   llvm::DenseMap<mlir::Value, std::vector<Sharding>> states_;
-  std::vector<std::pair<mlir::Value, Sharding>> work_;
+  std::deque<std::pair<mlir::Value, Sharding>> work_;
 };
-
-// The shape of a value; kUndefined for none.
-TensorShape shapeOf(mlir::Value value);
 
 }  // namespace shardwright

@@ -1,0 +1,40 @@
+// Owns what a user fixed about a value's sharding and a node's strategy, and how the annotated form says it. It does not own
+// how the spec is read (passes/annotate).
+//
+//   on an op         dist.pins = [#dist.sharding<…>, unit], dist.pins_open = [array<i64: 1>, array<i64>]     by result
+//                    dist.pin_strategy = {tp = "0.1"}     axis tp splits dim 1 of operand 0
+//   on an argument   dist.pin = #dist.sharding<…>, dist.pin_open = array<i64: 1>
+// Open dims are listed; the attribute may be missing.
+#pragma once
+
+#include "compiler/analysis/axis_strategies.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace shardwright {
+
+// Closed dims are as in `sharding`; open dims are left to the compiler.
+struct Pin {
+  Sharding sharding;
+  llvm::SmallVector<bool, 4> open;  // by dim; empty: all closed
+
+  bool isOpen(size_t dim) const { return dim < open.size() && open[dim]; }
+  // The part of it that is about one axis.
+  Pin restrictedTo(int axis, llvm::ArrayRef<Expr> dims, const Facts& facts) const;
+  bool allows(const Sharding& sharding) const;
+  // `held` with the closed dims made the pin's; an open dim that is split by an axis of those becomes whole.
+  Sharding imposedOn(const Sharding& held, llvm::ArrayRef<Expr> dims, const Facts& facts) const;
+};
+using Pins = llvm::DenseMap<mlir::Value, Pin>;
+
+// A node's strategy: what must split which dim of which operand.
+struct StrategyPin {
+  unsigned operand = 0, dim = 0;
+};
+using StrategyPins = llvm::DenseMap<mlir::Operation*, StrategyPin>;
+
+Pins pinsOf(mlir::func::FuncOp function);
+StrategyPins strategyPinsOf(mlir::func::FuncOp function, llvm::StringRef axis);
+
+void setPin(mlir::Value value, const Pin& pin, const Mesh& mesh);
+
+}  // namespace shardwright

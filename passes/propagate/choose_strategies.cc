@@ -1,0 +1,266 @@
+#include <limits>
+
+#include "compiler/analysis/reshard_planner.h"
+#include "compiler/analysis/split_symbol.h"
+#include "compiler/analysis/strategy_search.h"
+#include "compiler/dist/dist_dialect.h"
+#include "compiler/dist/module_symbols.h"
+#include "compiler/dist/propagated_form.h"
+#include "compiler/onnx/onnx_dialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+#include "passes/passes.h"
+
+namespace shardwright {
+namespace {
+
+// What one axis contributed, and the words that --explain says of it.
+struct AxisChoice {
+  AxisStrategies strategies;
+  std::string origin;
+};
+
+// Chooses every op's strategy, axis by axis, and with it every sharding.
+//
+// Contract: the annotated form becomes the propagated one but for its reshards: every op, argument and result has its
+// shardings, edges may disagree. What an axis does follows from its name: dp splits the batch (the module's dist.batch), sp the
+// sequence, any other is searched; tp (and ep, for experts' weights) under a limit on weights.
+struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPass<mlir::ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ChooseStrategies)
+  ChooseStrategies() = default;
+  ChooseStrategies(const ChooseStrategies& other) : PassWrapper(other) {}
+  llvm::StringRef getArgument() const final { return "choose-strategies"; }
+  llvm::StringRef getDescription() const final { return "choose every op's strategy over the mesh"; }
+  void getDependentDialects(mlir::DialectRegistry& registry) const final { registerDistDialect(registry); }
+
+  Option<std::string> machineName{*this, "machine", llvm::cl::desc("the built-in machine that costs are of"),
+                                  llvm::cl::init("default_gpu")};
+  Option<double> maxWeightShare{*this, "max-weight-share",
+                                llvm::cl::desc("of an even share of the weights, what a rank may hold under tp"),
+                                llvm::cl::init(1.1)};
+
+  void runOnOperation() final {
+    function_ = getOperation().lookupSymbol<mlir::func::FuncOp>("main");
+    if (!function_) return fail("internal error: the module has no function main");
+    mesh_ = meshOf(getOperation());
+    facts_ = factsOf(getOperation());
+    sizes_ = assumedSizes(getOperation());
+    auto machine = builtInMachine(machineName);
+    auto rules = BlockRules::build(block(), facts_);
+    for (const Status& status : {machine.status(), rules.status()})
+      if (!status.ok()) return fail(status.message());
+    pins_ = pinsOf(function_);
+    std::vector<AxisChoice> choices;
+    for (int axis = 0; axis < static_cast<int>(mesh_.axes().size()); ++axis) {
+      if (mesh_.axes()[axis].size == 1) continue;
+      auto choice = choose(axis, *rules, *machine);
+      if (!choice.ok()) return fail(choice.status().message());
+      choices.push_back(std::move(*choice));
+    }
+    annotate(choices, *rules);
+    holdWeights();
+  }
+
+ private:
+  void fail(const std::string& message) {
+    getOperation().emitError(message);
+    signalPassFailure();
+  }
+
+  mlir::Block& block() { return function_.getBody().front(); }
+
+  Pins pinsOver(int axis) const {
+    Pins restricted;
+    for (const auto& [value, pin] : pins_) restricted[value] = pin.restrictedTo(axis, dimsOf(value.getType()), facts_);
+    return restricted;
+  }
+
+  StatusOr<AxisChoice> choose(int axis, const BlockRules& rules, const Machine& machine) {
+    const std::string& name = mesh_.axes()[axis].name;
+    if (name == "dp" || name == "sp") return splitOneSymbol(axis, name, rules);
+    return search(axis, name, rules, machine);
+  }
+
+  StatusOr<AxisChoice> splitOneSymbol(int axis, const std::string& name, const BlockRules& rules) {
+    bool isBatch = name == "dp";
+    std::string symbol = isBatch ? batchSymbol() : sequenceSymbol();
+    if (symbol.empty())
+      return userError("axis " + name + " splits the " + (isBatch ? "batch" : "sequence") +
+                       ", and no input has a symbolic " + (isBatch ? "first" : "second") + " dim; " +
+                       (isBatch
+                            ? "say which symbol it is with --batch, export the model with a dynamic batch, or use tp"
+                            : "export the model with a dynamic sequence, or use an axis of another name"));
+    return AxisChoice{splitSymbol(block(), rules, facts_, mesh_, axis, symbol, pinsOver(axis)),
+                      name + ": " + (isBatch ? "batch" : "sequence") + " symbol " + symbol};
+  }
+
+  std::string batchSymbol() {
+    auto attr = getOperation()->getAttrOfType<mlir::StringAttr>("dist.batch");
+    return attr ? attr.str() : "";
+  }
+
+  // The symbol beside the batch in the inputs, or in front where the model has no batch.
+  std::string sequenceSymbol() {
+    std::string batch = batchSymbol();
+    for (mlir::Value argument : block().getArguments()) {
+      Exprs dims = dimsOf(argument.getType());
+      size_t at = !batch.empty() && !dims.empty() && dims[0] == Expr::symbol(batch) ? 1 : 0;
+      if (dims.size() > at && dims[at].isSymbol()) return dims[at].symbolName();
+    }
+    return "";
+  }
+
+  StatusOr<AxisChoice> search(int axis, const std::string& name, const BlockRules& rules, const Machine& machine) {
+    ReshardPlanner planner(mesh_, facts_, sizes_, machine);
+    SpaceOptions spaceOptions;
+    spaceOptions.axis = axis;
+    spaceOptions.symbolicFactors = name != "tp" && name != "ep";
+    spaceOptions.pins = pinsOver(axis);
+    spaceOptions.strategies = strategyPinsOf(function_, name);
+    StrategySpace space(block(), rules, facts_, mesh_, spaceOptions);
+    SearchOptions options;
+    options.mesh = mesh_;
+    options.axis = axis;
+    options.sizes = sizes_;
+    options.machine = &machine;
+    options.reshardSeconds = [&](llvm::ArrayRef<Expr> dims, DType dtype, const Sharding& from, const Sharding& to) {
+      return planner.seconds(dims, dtype, from, to);
+    };
+    options.maxWeightShare = name == "tp" || name == "ep" ? maxWeightShare : std::numeric_limits<double>::infinity();
+    options.pins = spaceOptions.pins;
+    options.strategies = spaceOptions.strategies;
+    SearchResult result = searchStrategies(block(), space, facts_, options);
+    record(name, result);
+    return AxisChoice{std::move(result.strategies), name + ": search"};
+  }
+
+  // For reports: dist.search = {tp = {seconds = …, gap = …, weight_share = …}}.
+  void record(const std::string& name, const SearchResult& result) {
+    mlir::Builder builder(&getContext());
+    mlir::NamedAttrList searches(getOperation()->getAttrOfType<mlir::DictionaryAttr>("dist.search"));
+    mlir::NamedAttrList fields;
+    fields.set("gap", builder.getF64FloatAttr(result.gap));
+    fields.set("seconds", builder.getF64FloatAttr(result.seconds));
+    fields.set("weight_share", builder.getF64FloatAttr(result.weightShare));
+    searches.set(name, fields.getDictionary(&getContext()));
+    getOperation()->setAttr("dist.search", searches.getDictionary(&getContext()));
+  }
+
+  // --- what was chosen, as attributes ---------------------------------------------------------------------------------------
+
+  void annotate(const std::vector<AxisChoice>& choices, const BlockRules& rules) {
+    for (mlir::BlockArgument argument : block().getArguments()) {
+      if (isNone(argument)) continue;
+      setArgumentSharding(function_, argument.getArgNumber(), held(argument, choices), mesh_);
+    }
+    for (mlir::Operation& op : llvm::make_early_inc_range(block().without_terminator())) annotate(op, choices, rules);
+    for (mlir::OpOperand& operand : block().getTerminator()->getOpOperands()) {
+      Sharding sharding = wholeSharding(operand.get());
+      for (const AxisChoice& choice : choices)
+        if (!choice.strategies.results.empty())
+          sharding = composeWindow(sharding, choice.strategies.results[operand.getOperandNumber()], operand.get());
+      setResultSharding(function_, operand.getOperandNumber(), sharding, mesh_);
+    }
+  }
+
+  void annotate(mlir::Operation& op, const std::vector<AxisChoice>& choices, const BlockRules& rules) {
+    const Rule* rule = rules.find(&op);
+    OpStrategy strategy;
+    std::string origin;
+    if (rule) strategy.strategy = Strategy(static_cast<int>(rule->factors.size()));
+    for (const AxisChoice& choice : choices) {
+      auto own = choice.strategies.ops.find(&op);
+      if (own == choice.strategies.ops.end() || !rule) continue;
+      strategy = compose(*rule, strategy, own->second);
+      origin += (origin.empty() ? "" : "; ") + choice.origin;
+    }
+    OpShardings shardings = shardingsOf(&op, rule, strategy, facts_);
+    if (mlir::isa<WeightOp>(op)) shardings.out = {held(op.getResult(0), choices)};
+    setInShardings(&op, shardings.in, mesh_);
+    setOutShardings(&op, shardings.out, mesh_);
+    if (rule) op.setAttr(kStrategyAttr, mlir::StringAttr::get(&getContext(), str(*rule, strategy, mesh_)));
+    if (!op.hasAttr(kOriginAttr))
+      op.setAttr(kOriginAttr, mlir::StringAttr::get(&getContext(), origin.empty() ? "default" : origin));
+    if (mlir::isa<WeightOp>(op)) return;
+    for (mlir::OpResult result : op.getResults())
+      if (pins_.count(result)) holdPinned(result, shardings.out[result.getResultNumber()], choices);
+  }
+
+  // A pinned value is turned into what the user wants as soon as it exists.
+  void holdPinned(mlir::OpResult result, const Sharding& out, const std::vector<AxisChoice>& choices) {
+    Sharding pinned = held(result, choices);
+    if (pinned == out) return;
+    mlir::OpBuilder builder(result.getOwner()->getBlock(), std::next(result.getOwner()->getIterator()));
+    auto attr = [&](const Sharding& s) { return mlir::cast<ShardingAttr>(shardingAttr(&getContext(), s, mesh_)); };
+    auto reshard = builder.create<dist::ReshardOp>(result.getLoc(), result.getType(), result, attr(out), attr(pinned));
+    result.replaceAllUsesExcept(reshard, reshard);
+  }
+
+  // How an argument, a weight or a pinned value is held.
+  Sharding held(mlir::Value value, const std::vector<AxisChoice>& choices) const {
+    Sharding sharding = wholeSharding(value);
+    bool mustBeWindow = mlir::isa<mlir::BlockArgument>(value);
+    for (const AxisChoice& choice : choices) {
+      auto own = choice.strategies.leaves.find(value);
+      if (own == choice.strategies.leaves.end()) continue;
+      sharding = mustBeWindow ? composeWindow(sharding, own->second, value)
+                              : compose(sharding, own->second, dimsOf(value.getType()), facts_);
+    }
+    if (auto pin = pins_.find(value); pin != pins_.end())
+      sharding = pin->second.imposedOn(sharding, dimsOf(value.getType()), facts_);
+    return sharding;
+  }
+
+  Sharding composeWindow(const Sharding& a, const Sharding& b, mlir::Value value) const {
+    Sharding both = compose(a, b, dimsOf(value.getType()), facts_);
+    return isWindow(both) ? both : a;
+  }
+
+  // --- weights --------------------------------------------------------------------------------------------------------------
+
+  // A weight is stored as its readers want it, once per distinct sharding, unless that would take what the search decided to
+  // save: a reader that wants more than is held gathers it.
+  void holdWeights() {
+    llvm::SmallVector<WeightOp> weights(block().getOps<WeightOp>());
+    for (WeightOp weight : weights) {
+      mlir::Value value = weight->getResult(0);
+      Exprs dims = dimsOf(value.getType());
+      Sharding stored = outSharding(weight->getResult(0));
+      int64_t storedCount = maxLocalCount(stored, dims, mesh_, sizes_);
+      std::vector<std::pair<Sharding, WeightOp>> copies;
+      llvm::SmallVector<mlir::OpOperand*> uses;
+      for (mlir::OpOperand& use : value.getUses()) uses.push_back(&use);
+      bool isWanted = llvm::any_of(uses, [&](mlir::OpOperand* use) { return wantedSharding(*use) == stored; });
+      for (mlir::OpOperand* use : llvm::reverse(uses)) {
+        Sharding wanted = *wantedSharding(*use);
+        int64_t wantedCount = maxLocalCount(wanted, dims, mesh_, sizes_);
+        if (wanted == stored || wantedCount > storedCount || !wanted.partial.empty() ||
+            (isWanted && wantedCount < storedCount))
+          continue;
+        auto copy = llvm::find_if(copies, [&](const auto& made) { return made.first == wanted; });
+        if (copy == copies.end()) copy = copies.insert(copies.end(), {wanted, copyWeight(weight, wanted)});
+        use->set(copy->second->getResult(0));
+      }
+      if (weight->use_empty()) weight->erase();
+    }
+  }
+
+  WeightOp copyWeight(WeightOp weight, const Sharding& sharding) {
+    mlir::OpBuilder builder(weight->getBlock(), std::next(weight->getIterator()));
+    auto copy = mlir::cast<WeightOp>(builder.clone(*weight));
+    setOutShardings(copy, {sharding}, mesh_);
+    return copy;
+  }
+
+  mlir::func::FuncOp function_;
+  Mesh mesh_;
+  Facts facts_;
+  Bindings sizes_;
+  Pins pins_;
+};
+
+}  // namespace
+
+std::unique_ptr<mlir::Pass> createChooseStrategiesPass() { return std::make_unique<ChooseStrategies>(); }
+
+}  // namespace shardwright
