@@ -45,7 +45,7 @@ struct TensorView {
 };
 
 // One session is used by one thread at a time. After a run failed on a rank (not: was refused), every further one returns
-// that failure.
+// that failure. If a rank was inside something endless then, it may still read the inputs of that run and write its outputs.
 class Session {
  public:
   // kUserError: the folder holds no plan, or a damaged one, or one of another version. kEnvironment: this machine lacks

@@ -17,13 +17,13 @@ namespace {
 thread_local bool isCounted = false;
 std::atomic<int64_t> numAllocations{0};
 
-void count() {
-  if (isCounted) numAllocations.fetch_add(1);
-}
-
 }  // namespace
 
 #if SHARDWRIGHT_COUNTS_ALLOCATIONS
+static void count() {
+  if (isCounted) numAllocations.fetch_add(1);
+}
+
 extern "C" {
 void* __libc_malloc(size_t size);                      // NOLINT: glibc's names
 void* __libc_calloc(size_t count, size_t size);        // NOLINT
