@@ -332,7 +332,7 @@ Status LocalCommunicator::wait() {
 LocalGroup::LocalGroup(std::shared_ptr<RunState> state, std::vector<int> members_, std::string groupName)
     : run(std::move(state)), ranks(std::move(members_)), name(std::move(groupName)), members(ranks.size()) {
   for (Member& member : members) {
-    member.ring.reset(new char[kRing * kEagerBytes]);  // not touched, so not resident, until used
+    member.ring.reset(new char[kRing * kEagerBytes]);
     for (int i = 0; i < kRing; ++i) {
       member.slots[i].copy = member.ring.get() + i * kEagerBytes;
       member.slots[i].offsets.resize(ranks.size() + 1);
