@@ -1,0 +1,111 @@
+"""What the compiler decides unaided, that it decides it the same way twice, and how shardc refuses."""
+
+import filecmp
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
+MODELS = ROOT / "tests" / "models"
+LAYERS = {"gpt2": 2, "llama": 2, "llama-attention": 2, "mixtral": 2, "vit": 2}
+
+
+def runTool(tool, *arguments):
+    return subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, timeout=300)
+
+
+class TemporaryFolderTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="shardwright-plans-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def compile(self, model, *arguments, name="plan"):
+        plan = self.folder / name
+        result = runTool("shardc", MODELS / model / "model.onnx", "-o", plan, *arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return plan
+
+
+class ChosenPlanTest(TemporaryFolderTest):
+    """Without annotation a transformer gets what is prescribed by hand: two all-reduces a layer, and every rank its share."""
+
+    def check(self, model, numRanks):
+        plan = self.compile(model, "--mesh", f"tp={numRanks}")
+        report = json.loads(runTool("shardview", plan, "--json").stdout)
+        counts = {kind: numbers["count"] for kind, numbers in report["collectives"][0].items()}
+        # A reduce-scatter and an all-gather are an all-reduce; one more of either belongs to the embedding, one to the logits.
+        pairs = min(counts.get("reduce-scatter", 0), counts.get("all-gather", 0))
+        others = sum(counts.values()) - counts.get("all-reduce", 0) - 2 * pairs
+        self.assertLessEqual(counts.get("all-reduce", 0) + pairs + others, 2 * LAYERS[model] + 2, counts)
+        whole = sum(os.path.getsize(f) for f in (self.compile(model, name="whole") / "weights").iterdir())
+        largest = max(rank["weightBytes"] for rank in report["ranks"])
+        self.assertLessEqual(largest, 1.1 * whole / numRanks)
+
+
+for model in LAYERS:
+    for numRanks in (2, 4):
+        setattr(ChosenPlanTest, f"test_{model.replace('-', '_')}_tp{numRanks}",
+                lambda self, model=model, numRanks=numRanks: self.check(model, numRanks))
+
+
+class DeterminismTest(TemporaryFolderTest):
+    def test_two_compilations_are_byte_identical(self):
+        first = self.compile("mixtral", "--mesh", "dp=2,tp=2", name="first")
+        second = self.compile("mixtral", "--mesh", "dp=2,tp=2", name="second")
+        files = sorted(str(f.relative_to(first)) for f in first.rglob("*") if f.is_file())
+        self.assertEqual(files, sorted(str(f.relative_to(second)) for f in second.rglob("*") if f.is_file()))
+        self.assertEqual(filecmp.cmpfiles(first, second, files, shallow=False), (files, [], []))
+
+
+class RefusalTest(TemporaryFolderTest):
+    """Each with status 2, a message that says where and what, and nothing under the plan's name."""
+
+    def refused(self, model, *arguments, says):
+        plan = self.folder / "plan"
+        result = runTool("shardc", model, "-o", plan, *arguments)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        for text in says:
+            self.assertIn(text, result.stderr)
+        self.assertEqual(list(self.folder.glob("plan*")), [])
+
+    def test_missing_model(self):
+        self.refused(self.folder / "none.onnx", says=["none.onnx"])
+
+    def test_garbage(self):
+        path = self.folder / "garbage.onnx"
+        path.write_bytes(b"\x07shardwright" * 99)
+        self.refused(path, says=["garbage.onnx"])
+
+    def test_truncated(self):
+        path = self.folder / "cut.onnx"
+        path.write_bytes((MODELS / "gpt2" / "model.onnx").read_bytes()[:-1000])
+        self.refused(path, says=["cut.onnx"])
+
+    def test_missing_external_file(self):
+        path = self.folder / "model.onnx"
+        shutil.copy(MODELS / "minilm" / "model.onnx", path)
+        self.refused(path, says=["model.onnx", "model.safetensors"])
+
+    def test_mesh_that_does_not_parse(self):
+        self.refused(MODELS / "gpt2" / "model.onnx", "--mesh", "tp=zero", says=["tp=zero"])
+
+    def test_option_without_a_number(self):
+        self.refused(MODELS / "gpt2" / "model.onnx", "--dim", "batch", says=["NAME=N"])
+
+    def test_folder_that_is_no_plan(self):
+        foreign = self.folder / "mine"
+        foreign.mkdir()
+        (foreign / "thesis.txt").write_text("three years")
+        result = runTool("shardc", MODELS / "gpt2" / "model.onnx", "-o", foreign)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("is no plan", result.stderr)
+        self.assertEqual((foreign / "thesis.txt").read_text(), "three years")
+
+
+if __name__ == "__main__":
+    unittest.main()
