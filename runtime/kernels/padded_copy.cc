@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/kernels/float_rows.h"
+#include "runtime/kernels/parallel.h"
 
 namespace shardwright {
 
@@ -46,7 +47,7 @@ void PaddedCopy::run(const void* x, float* to, ThreadPool& pool) const {
     Slice slice = threadSlice(floats_, t, n, 16);
     std::memset(to + slice.begin, 0, (slice.end - slice.begin) * sizeof(float));
   };
-  if (padded_) pool.run(clear);
+  if (padded_) runParts(pool, floats_, clear);
   auto fill = [&](int t, int n) {
     const char* from = static_cast<const char*>(x) + fromOffset_ * bitWidth(from_.dtype) / 8;
     if (from_.dtype == DType::kFloat32) return copy_.run(from, to + innerOffset_, t, n);
@@ -58,7 +59,7 @@ void PaddedCopy::run(const void* x, float* to, ThreadPool& pool) const {
                  to + innerOffset_ + flatOffset(r, outer, inner_.dims, inner_.strides));
     }
   };
-  pool.run(fill);
+  runParts(pool, floats_, fill);
 }
 
 }  // namespace shardwright

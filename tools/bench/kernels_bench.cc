@@ -136,6 +136,7 @@ void conv(benchmark::State& state) {
   Step step{"conv", {}, {{"relu", -1, {}}}, {x.ref, w.ref, bias.ref}, {y.ref}, 1};
   step.attrs = {{"strides", std::vector<int64_t>{stride, stride}},
                 {"pads", std::vector<int64_t>(4, pad)},
+                {"group", int64_t{1}},
                 {"assumed_spatial", std::vector<int64_t>{size, size}}};
   runStep(state, step, static_cast<int>(state.range(5)), 2.0 * c * m * k * k * out * out, 0);
 }

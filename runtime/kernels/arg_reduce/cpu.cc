@@ -3,6 +3,7 @@
 #include "runtime/kernels/arg_reduce/kernel.h"
 #include "runtime/kernels/axis_rows.h"
 #include "runtime/kernels/numeric_types.h"
+#include "runtime/kernels/parallel.h"
 
 namespace shardwright {
 namespace {
@@ -28,7 +29,7 @@ class PreparedArgReduce : public PreparedKernel {
         if (wantsValues_) outputs[1].as<T>()[s_.rows.offset(r, 2)] = row[best * s_.stride];
       }
     };
-    pool.run(part);
+    runParts(pool, s_.rows.count() * s_.length, part);
   }
 
  private:

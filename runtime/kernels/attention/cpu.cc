@@ -7,6 +7,7 @@
 #include "runtime/kernels/attr_reader.h"
 #include "runtime/kernels/copy/transpose.h"
 #include "runtime/kernels/float_rows.h"
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/post_ops.h"
 #include "runtime/kernels/small_product.h"
 
@@ -68,7 +69,7 @@ class PreparedAttention : public PreparedKernel {
       Slice slice = threadSlice(items, t, n);
       for (int64_t i = slice.begin; i < slice.end; ++i) attend(i / s_.blocks(), i % s_.blocks(), inputs, outputs[0], w);
     };
-    pool.run(part);
+    runParts(pool, s_.batch * s_.heads * s_.queries * s_.keys * s_.depth / 8, part);
   }
 
  private:

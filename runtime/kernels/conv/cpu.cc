@@ -23,27 +23,27 @@ class Conv : public Kernel {
                                                     int numThreads) override;
 
  private:
-  int64_t group() const { return AttrReader(spec_).integer("group", 1); }
   bool isPointwise(const TensorRef& w) const {
-    return group() == 1 && std::all_of(w.dims + 2, w.dims + w.rank, [](int64_t k) { return k == 1; });
+    return std::all_of(w.dims + 2, w.dims + w.rank, [](int64_t k) { return k == 1; });
   }
-  dnnl_memory_desc_t chooseLayout(const TensorRef& w) const;
+  bool isPatches(const TensorRef& w) const;
+  dnnl_memory_desc_t chooseLayout(const TensorRef& w, int64_t group) const;
 
   KernelSpec spec_;
   PostOps postOps_;
-  bool product_ = false;                      // a 1 × 1 kernel is packed as a matrix
+  int64_t productDepth_ = 0;                  // rows of a kernel that is packed as a matrix; 0: it is not
   std::optional<dnnl_memory_desc_t> window_;  // how any other is
 };
 
 // What oneDNN chooses for the assumed sizes, with windows as attributes say where they are no expressions.
-dnnl_memory_desc_t Conv::chooseLayout(const TensorRef& w) const {
+dnnl_memory_desc_t Conv::chooseLayout(const TensorRef& w, int64_t group) const {
   AttrReader attrs(spec_);
   size_t spatial = w.rank - 2;
   std::vector<int64_t> ones(spatial, 1), zeros(2 * spatial, 0);
   std::vector<int64_t> strides = attrs.integers("strides", ones), dilations = attrs.integers("dilations", ones),
                        pads = attrs.integers("pads", zeros),
                        sizes = attrs.integers("assumed_spatial", std::vector<int64_t>(spatial, kTypicalSpatial));
-  ConvShape shape{w.dims[1] * group(), w.dims[0], group(), {}};
+  ConvShape shape{w.dims[1] * group, w.dims[0], group, {}};
   dnnl_memory_desc_t plain = plainWeights(shape);
   if (strides.size() != spatial || dilations.size() != spatial || pads.size() != 2 * spatial ||
       sizes.size() != spatial) {
@@ -60,25 +60,43 @@ dnnl_memory_desc_t Conv::chooseLayout(const TensorRef& w) const {
   return conv.ok() && !conv->slow ? conv->weights : plainWeights(shape);
 }
 
+// Windows that neither overlap nor leave gaps or padding: a product of patches and the kernel as a matrix.
+bool Conv::isPatches(const TensorRef& w) const {
+  AttrReader attrs(spec_);
+  size_t spatial = w.rank - 2;
+  std::vector<int64_t> strides = attrs.integers("strides", std::vector<int64_t>()),
+                       dilations = attrs.integers("dilations", std::vector<int64_t>(spatial, 1)),
+                       pads = attrs.integers("pads", std::vector<int64_t>());
+  auto all = [](const std::vector<int64_t>& values, int64_t is) {
+    return std::all_of(values.begin(), values.end(), [is](int64_t v) { return v == is; });
+  };
+  return strides.size() == spatial && pads.size() == 2 * spatial && all(pads, 0) && all(dilations, 1) &&
+         std::equal(strides.begin(), strides.end(), w.dims + 2) && isDense(w);
+}
+
 int64_t Conv::packedBytes(int input, const TensorRef& constant) {
   if (input != 1 || constant.rank < 3 || constant.rank > 2 + kMaxSpatial || constant.count() == 0) return 0;
-  if (isPointwise(constant)) {
-    product_ = true;
-    return packedElements(constant.dims[1], constant.dims[0]) * bitWidth(constant.dtype) / 8;
+  AttrReader attrs(spec_);
+  if (!attrs.has("group")) return 0;  // known with the sizes only
+  int64_t group = attrs.integer("group");
+  if (group == 1 && (isPointwise(constant) || isPatches(constant))) {
+    productDepth_ = constant.count() / constant.dims[0];
+    return packedElements(productDepth_, constant.dims[0]) * bitWidth(constant.dtype) / 8;
   }
-  window_ = chooseLayout(constant);
+  window_ = chooseLayout(constant, group);
   return static_cast<int64_t>(dnnl_memory_desc_get_size(&*window_));
 }
 
 Status Conv::pack(int input, const TensorRef& constant, void* packed, ThreadPool& pool) {
-  if (input != 1 || (!product_ && !window_)) {
+  if (input != 1 || (productDepth_ == 0 && !window_)) {
     return internalError("step " + spec_.step + ": packs an operand that is used as it is");
   }
-  if (product_) {
+  if (productDepth_ > 0) {
     auto part = [&](int t, int n) {
       Slice panels = threadSlice((constant.dims[0] + productPanel() - 1) / productPanel(), t, n);
-      packConstant(constant.dtype, constant.data, constant.strides[1], constant.strides[0], constant.dims[1],
-                   panels.begin, panels.end, constant.dims[0], packed);
+      int64_t depthStride = isPointwise(constant) ? constant.strides[1] : 1;
+      packConstant(constant.dtype, constant.data, depthStride, constant.strides[0], productDepth_, panels.begin,
+                   panels.end, constant.dims[0], packed);
     };
     pool.run(part);
     return Status();
@@ -91,7 +109,8 @@ Status Conv::pack(int input, const TensorRef& constant, void* packed, ThreadPool
     pool.run(part);
     from = dense.data();
   }
-  ConvShape shape{constant.dims[1] * group(), constant.dims[0], group(), {}};
+  int64_t group = AttrReader(spec_).integer("group");
+  ConvShape shape{constant.dims[1] * group, constant.dims[0], group, {}};
   for (int i = 2; i < constant.rank; ++i) shape.spatial.push_back({0, 0, constant.dims[i]});
   SW_ASSIGN_OR_RETURN(WeightsReorder reorder, WeightsReorder::make(plainWeights(shape), *window_));
   reorder.run(from, packed);
@@ -103,24 +122,28 @@ StatusOr<std::unique_ptr<PreparedKernel>> Conv::prepare(const std::vector<Tensor
                                                         int numThreads) {
   const TensorRef &x = inputs[0], &w = inputs[1], &y = outputs[0];
   AttrReader attrs(spec_, &sizeAttrs);
-  bool fits = w.rank >= 3 && w.rank == x.rank && w.rank == y.rank && group() > 0 && x.dims[0] == y.dims[0] &&
-              x.dims[1] == w.dims[1] * group() && y.dims[1] == w.dims[0] && w.dims[0] % group() == 0;
+  int64_t group = attrs.integer("group", 1);
+  bool fits = w.rank >= 3 && w.rank == x.rank && w.rank == y.rank && group > 0 && x.dims[0] == y.dims[0] &&
+              x.dims[1] == w.dims[1] * group && y.dims[1] == w.dims[0] && w.dims[0] % group == 0;
   if (fits && inputs.size() > 2 && !inputs[2].absent()) {
     fits = inputs[2].rank == 1 && inputs[2].dims[0] == w.dims[0] && (inputs[2].strides[0] == 1 || w.dims[0] == 1);
   }
   if (!fits) {
-    return stepError(spec_, "convolves " + describe(x) + " with " + describe(w) + " in " + std::to_string(group()) +
+    return stepError(spec_, "convolves " + describe(x) + " with " + describe(w) + " in " + std::to_string(group) +
                                 " groups to " + describe(y) +
                                 "; they must be [n, c, spatial…], [m, c / group, kernel…] and [n, m, spatial…], with a "
                                 "bias of m contiguous elements, or none");
   }
-  ConvShape shape{x.dims[1], w.dims[0], group(), {}};
+  ConvShape shape{x.dims[1], w.dims[0], group, {}};
   SW_ASSIGN_OR_RETURN(shape.spatial,
                       readWindow(spec_, attrs, std::vector<int64_t>(w.dims + 2, w.dims + w.rank), x, y, true));
   bool emptySum = x.dims[1] == 0;
   if (emptySum) return stepError(spec_, "convolves " + describe(x) + "; it must have at least one channel");
-  if (isPointwise(w) && (product_ || !window_)) {
-    return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), product_, numThreads);
+  if (group == 1 && isPointwise(w) && !window_) {
+    return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), productDepth_ > 0, numThreads);
+  }
+  if (productDepth_ > 0) {
+    return preparePatchConv(spec_, std::move(shape), inputs, y, postOps_.ops(), numThreads);
   }
   if (!window_ && (w.dtype != DType::kFloat32 || !isDense(w))) {
     return stepError(spec_, "has the kernel " + describe(w) + "; one that is no constant must be dense float32");

@@ -1,5 +1,5 @@
-// Owns the two ways to compute a convolution: as a matrix product where the kernel is 1 × 1, and by oneDNN's convolution
-// on ranges of output rows cut over the threads.
+// Owns the ways to compute a convolution: as a matrix product where the kernel is 1 × 1 or windows lie side by side, and by
+// oneDNN's convolution on ranges of output rows cut over the threads.
 #pragma once
 
 #include "runtime/kernels/conv/onednn_conv.h"
@@ -16,6 +16,11 @@ StatusOr<std::unique_ptr<PreparedKernel>> preparePointwiseConv(const KernelSpec&
                                                                const std::vector<TensorRef>& inputs, const TensorRef& y,
                                                                const std::vector<PostOps::Op>& ops, bool packed,
                                                                int numThreads);
+
+// The same for windows side by side, whose kernel is packed as a [channels × kernel, filters] matrix.
+StatusOr<std::unique_ptr<PreparedKernel>> preparePatchConv(const KernelSpec& spec, ConvShape shape,
+                                                           const std::vector<TensorRef>& inputs, const TensorRef& y,
+                                                           const std::vector<PostOps::Op>& ops, int numThreads);
 
 // w is packed in the layout *packed, or as ONNX orders it if null.
 StatusOr<std::unique_ptr<PreparedKernel>> prepareWindowConv(const KernelSpec& spec, ConvShape shape,

@@ -6,7 +6,8 @@
 // (stride 1 along c). Other inputs and outputs, and float16 and bfloat16, go through a channels-last float32 copy.
 //
 // Attributes: "strides", "dilations" (default 1), "pads" (begins, then ends; default 0; may be expressions, and smaller
-// than the ONNX node's where a shard's edge is not the tensor's), "group" (default 1), "assumed_spatial" (x's likely
+// than the ONNX node's where a shard's edge is not the tensor's), "group" (default 1; a constant w
+// is packed only where it is a number, not an expression), "assumed_spatial" (x's likely
 // spatial dims, for the choice of a constant w's layout; any others work, and may cost a second copy of w).
 #pragma once
 

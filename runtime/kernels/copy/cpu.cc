@@ -1,28 +1,26 @@
 #include "runtime/kernels/attr_reader.h"
 #include "runtime/kernels/copy/kernel.h"
 #include "runtime/kernels/copy/strided_copy.h"
+#include "runtime/kernels/parallel.h"
 
 namespace shardwright {
 namespace {
 
-constexpr int64_t kSmallBytes = 32 << 10;  // below it, waking other threads costs more than it saves
-
 class PreparedCopy : public PreparedKernel {
  public:
   PreparedCopy(const TensorRef& from, const TensorRef& to)
-      : copy_(from, to), small_(byteSize(from.dtype, from.count()) <= kSmallBytes) {}
+      : copy_(from, to), words_(byteSize(from.dtype, from.count()) / 4) {}
 
   void run(const TensorRef* inputs, const TensorRef* outputs, void*, ThreadPool& pool) override {
     const void* from = inputs[0].data;
     void* to = outputs[0].data;
-    if (small_) return copy_.run(from, to, 0, 1);
     auto part = [&](int t, int n) { copy_.run(from, to, t, n); };
-    pool.run(part);
+    runParts(pool, words_, part);
   }
 
  private:
   StridedCopy copy_;
-  bool small_;
+  int64_t words_;
 };
 
 class Copy : public Kernel {

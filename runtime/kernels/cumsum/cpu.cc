@@ -1,6 +1,7 @@
 #include "runtime/kernels/axis_rows.h"
 #include "runtime/kernels/cumsum/kernel.h"
 #include "runtime/kernels/numeric_types.h"
+#include "runtime/kernels/parallel.h"
 
 namespace shardwright {
 namespace {
@@ -26,7 +27,7 @@ class PreparedCumsum : public PreparedKernel {
                y.strides[s_.axis]);
       }
     };
-    pool.run(part);
+    runParts(pool, s_.rows.count() * s_.length, part);
   }
 
  private:

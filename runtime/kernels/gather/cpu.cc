@@ -3,12 +3,11 @@
 #include "runtime/kernels/attr_reader.h"
 #include "runtime/kernels/gather/kernel.h"
 #include "runtime/kernels/index_reader.h"
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/row_copy.h"
 
 namespace shardwright {
 namespace {
-
-constexpr int64_t kSmallBytes = 32 << 10;  // below it, waking other threads costs more than it saves
 
 class PreparedGather : public PreparedKernel {
  public:
@@ -24,13 +23,12 @@ class PreparedGather : public PreparedKernel {
   }
 
   void run(const TensorRef* inputs, const TensorRef* outputs, void*, ThreadPool& pool) override {
-    if (rows_ * row_.bytes() <= kSmallBytes) return writeRows(inputs, outputs[0], {0, rows_}, 0, 1);
     auto part = [&](int t, int n) {
       // Few rows are cut themselves.
       if (rows_ < 4 * n) return writeRows(inputs, outputs[0], {0, rows_}, t, n);
       writeRows(inputs, outputs[0], threadSlice(rows_, t, n), 0, 1);
     };
-    pool.run(part);
+    runParts(pool, rows_ * row_.bytes() / 4, part);
   }
 
  private:

@@ -2,6 +2,7 @@
 #include "runtime/kernels/gather_elements/kernel.h"
 #include "runtime/kernels/index_reader.h"
 #include "runtime/kernels/numeric_types.h"
+#include "runtime/kernels/parallel.h"
 
 namespace shardwright {
 namespace {
@@ -26,7 +27,7 @@ class PreparedGatherElements : public PreparedKernel {
         }
       }
     };
-    pool.run(part);
+    runParts(pool, rows_.count() * length_, part);
   }
 
  private:

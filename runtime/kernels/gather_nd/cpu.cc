@@ -2,6 +2,7 @@
 
 #include "runtime/kernels/gather_nd/kernel.h"
 #include "runtime/kernels/nd_index.h"
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/row_copy.h"
 
 namespace shardwright {
@@ -35,7 +36,7 @@ class PreparedGatherNd : public PreparedKernel {
         row_.write(from, to.as<char>() + flatOffset(i, outer, to.dims, to.strides) * elementBytes_, 0, 1);
       }
     };
-    pool.run(part);
+    runParts(pool, to.count(), part);
   }
 
  private:

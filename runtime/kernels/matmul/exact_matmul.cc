@@ -1,4 +1,5 @@
 #include "runtime/kernels/matmul/exact_matmul.h"
+#include "runtime/kernels/parallel.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -21,7 +22,7 @@ class ExactMatmul : public PreparedKernel {
         computeRow(i / p_.m, i % p_.m, inputs[0].as<const T>(), inputs[1].as<const T>(), outputs[0].as<T>());
       }
     };
-    pool.run(part);
+    runParts(pool, p_.batchCount() * p_.m * p_.n * p_.k / 8, part);
   }
 
  private:

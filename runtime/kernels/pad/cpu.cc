@@ -3,6 +3,7 @@
 #include "runtime/kernels/attr_reader.h"
 #include "runtime/kernels/numeric_types.h"
 #include "runtime/kernels/pad/kernel.h"
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/strided.h"
 
 namespace shardwright {
@@ -49,7 +50,7 @@ class PreparedPad : public PreparedKernel {
       Slice slice = threadSlice(rows_, t, n);
       for (int64_t r = slice.begin; r < slice.end; ++r) writeRow(r, x, y, fill);
     };
-    pool.run(part);
+    runParts(pool, rows_ * length_, part);
   }
 
   void setNumInputs(size_t n) { numInputs_ = n; }

@@ -3,6 +3,7 @@
 
 #include "runtime/kernels/float_rows.h"
 #include "runtime/kernels/multiversion.h"
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/pool/kernel.h"
 #include "runtime/kernels/window_geometry.h"
 
@@ -71,7 +72,7 @@ class PreparedPool : public PreparedKernel {
         }
       }
     };
-    pool.run(part);
+    runParts(pool, p_.outerCount() * p_.lanes, part);
   }
 
  private:

@@ -2,6 +2,7 @@
 #include "runtime/kernels/combine.h"
 #include "runtime/kernels/copy/strided_copy.h"
 #include "runtime/kernels/index_reader.h"
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/scatter_elements/kernel.h"
 
 namespace shardwright {
@@ -23,7 +24,7 @@ class PreparedScatterElements : public PreparedKernel {
   void run(const TensorRef* inputs, const TensorRef* outputs, void*, ThreadPool& pool) override {
     const TensorRef &indices = inputs[1], &updates = inputs[2], &to = outputs[0];
     auto copy = [&](int t, int n) { copy_.run(inputs[0].data, to.data, t, n); };
-    if (inputs[0].data != to.data) pool.run(copy);
+    if (inputs[0].data != to.data) runParts(pool, to.count(), copy);
     // Updates of one element lie in one row, so that rows may be cut.
     auto scatter = [&](int t, int n) {
       Slice slice = threadSlice(s_.rows.count(), t, n);
@@ -37,7 +38,7 @@ class PreparedScatterElements : public PreparedKernel {
         }
       }
     };
-    pool.run(scatter);
+    runParts(pool, s_.rows.count() * s_.length, scatter);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include "runtime/kernels/combine.h"
 #include "runtime/kernels/copy/strided_copy.h"
 #include "runtime/kernels/nd_index.h"
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/row_copy.h"
 #include "runtime/kernels/scatter_nd/kernel.h"
 
@@ -27,7 +28,7 @@ class PreparedScatterNd : public PreparedKernel {
   void run(const TensorRef* inputs, const TensorRef* outputs, void*, ThreadPool& pool) override {
     const TensorRef &indices = inputs[1], &updates = inputs[2], &to = outputs[0];
     auto copy = [&](int t, int n) { copy_.run(inputs[0].data, to.data, t, n); };
-    if (inputs[0].data != to.data) pool.run(copy);
+    if (inputs[0].data != to.data) runParts(pool, to.count(), copy);
     // Updates may meet in one element, so that their order is kept: threads share each slice, not the updates.
     auto scatter = [&](int t, int n) {
       int inner = s_.slice.rank() - 1;
@@ -49,7 +50,7 @@ class PreparedScatterNd : public PreparedKernel {
         }
       }
     };
-    pool.run(scatter);
+    runParts(pool, updates.count(), scatter);
   }
 
  private:

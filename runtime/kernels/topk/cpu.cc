@@ -2,6 +2,7 @@
 
 #include "runtime/kernels/axis_rows.h"
 #include "runtime/kernels/numeric_types.h"
+#include "runtime/kernels/parallel.h"
 #include "runtime/kernels/topk/kernel.h"
 
 namespace shardwright {
@@ -27,7 +28,7 @@ class PreparedTopk : public PreparedKernel {
       Candidate* candidates = static_cast<Candidate*>(scratch) + s_.length * t;
       for (int64_t r = slice.begin; r < slice.end; ++r) computeRow(r, inputs[0], outputs, candidates);
     };
-    pool.run(part);
+    runParts(pool, s_.rows.count() * s_.length, part);
   }
 
  private:
