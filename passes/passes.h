@@ -19,6 +19,7 @@ std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh);
 
 // propagate
 std::unique_ptr<mlir::Pass> createChooseStrategiesPass();
+std::unique_ptr<mlir::Pass> createExpandDecomposedPass();
 std::unique_ptr<mlir::Pass> createInsertReshardsPass();
 
 // verify

@@ -24,6 +24,7 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addPass(createAnnotatePass(options.mesh));
   // propagate
   manager.addPass(createChooseStrategiesPass());
+  manager.addNestedPass<mlir::func::FuncOp>(createExpandDecomposedPass());
   manager.addNestedPass<mlir::func::FuncOp>(createInsertReshardsPass());
   manager.addNestedPass<mlir::func::FuncOp>(createVerifyPropagatedPass());
   // partition

@@ -9,6 +9,7 @@ void registerPasses() {
       createApplyPatternsPass,
       //
       createChooseStrategiesPass,
+      createExpandDecomposedPass,
       createInsertReshardsPass,
       createVerifyPropagatedPass,
       //

@@ -62,6 +62,7 @@ std::string text(const FactorSplit& split, const Mesh& mesh) {
 
 StatusOr<BlockRules> BlockRules::build(mlir::Block& block, const Facts& facts) {
   BlockRules rules;
+  rules.facts_ = &facts;
   for (mlir::Operation& op : block) {
     if (op.getNumResults() == 0 || op.getNumOperands() == 0) continue;
     const Row* row = rowOf(&op);
@@ -76,6 +77,20 @@ StatusOr<BlockRules> BlockRules::build(mlir::Block& block, const Facts& facts) {
 const Rule* BlockRules::find(mlir::Operation* op) const {
   auto it = index_.find(op);
   return it == index_.end() ? nullptr : &rules_[it->second];
+}
+
+bool BlockRules::admits(mlir::Operation* op, const Strategy& strategy) const {
+  const Rule& rule = *find(op);
+  AxisList used;
+  for (size_t f = 0; f < rule.factors.size(); ++f) {
+    FactorKind kind = rule.factors[f].kind;
+    for (const FactorSplit& split : strategy.splits[f]) {
+      if (kind == FactorKind::kWhole || kind == FactorKind::kHalo || overlaps(used, split.axes)) return false;
+      used.append(split.axes.begin(), split.axes.end());
+    }
+  }
+  const Row* row = rowOf(op);
+  return !row->admits || row->admits(OpView(op, *facts_), rule, strategy);
 }
 
 TensorShape shapeOf(mlir::Value value) {
@@ -118,8 +133,9 @@ Strategy compose(const Rule& rule, const Strategy& a, const Strategy& b) {
   return result;
 }
 
-OpStrategy compose(const Rule& rule, const OpStrategy& a, const OpStrategy& b) {
-  OpStrategy result{compose(rule, a.strategy, b.strategy), a.passed};
+OpStrategy compose(mlir::Operation* op, const BlockRules& rules, const OpStrategy& a, const OpStrategy& b) {
+  OpStrategy result{compose(*rules.find(op), a.strategy, b.strategy), a.passed};
+  if (!rules.admits(op, result.strategy)) return a;
   result.passed.append(b.passed.begin(), b.passed.end());
   return result;
 }

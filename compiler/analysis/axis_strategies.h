@@ -20,8 +20,11 @@ class BlockRules {
   // kInternal if a row's rule does not fit its op.
   static StatusOr<BlockRules> build(mlir::Block& block, const Facts& facts);
   const Rule* find(mlir::Operation* op) const;
+  // Whether the op may do this: no factor that must be whole is split, no part of an axis is used twice, and the row agrees.
+  bool admits(mlir::Operation* op, const Strategy& strategy) const;
 
  private:
+  const Facts* facts_ = nullptr;
   llvm::DenseMap<mlir::Operation*, size_t> index_;
   std::vector<Rule> rules_;
 };
@@ -60,7 +63,8 @@ OpShardings shardingsOf(mlir::Operation* op, const Rule* rule, const OpStrategy&
 //   a = h:{dp} of 8 heads, b = h:{tp}       ->  h:{dp,tp}
 //   a = n:{tp} of 2304,    b = n:3*{sp}     ->  n:{tp} where tp does not divide 3
 Strategy compose(const Rule& rule, const Strategy& a, const Strategy& b);
-OpStrategy compose(const Rule& rule, const OpStrategy& a, const OpStrategy& b);
+// `a` where the op admits both but not together.
+OpStrategy compose(mlir::Operation* op, const BlockRules& rules, const OpStrategy& a, const OpStrategy& b);
 // The same for a value: each dim is a factor.
 Sharding compose(const Sharding& a, const Sharding& b, llvm::ArrayRef<Expr> dims, const Facts& facts);
 

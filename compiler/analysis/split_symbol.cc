@@ -70,10 +70,8 @@ class Walk {
         if (!strategy->splits[f].empty()) {
           demand.bytes = 1;
           demand.inResult |= rule.factors[f].kind == FactorKind::kPass;
-          if (rule.factors[f].kind == FactorKind::kWhole || rule.factors[f].kind == FactorKind::kHalo)
-            demand.bytes = -1;
         }
-      if (demand.bytes <= 0) continue;
+      if (demand.bytes <= 0 || !rules_.admits(&op, *strategy)) continue;
       for (Expr dim : dims) demand.bytes *= static_cast<double>(dim.constant().value_or(128));
       demand.strategy = std::move(*strategy);
       demands.push_back(std::move(demand));
@@ -89,7 +87,7 @@ class Walk {
     OpStrategy strategy;
     if (rule) {
       std::vector<Demand> demands = demandsOn(op, *rule);
-      strategy.strategy = demands.empty() ? splitOwnFactor(*rule) : demands.front().strategy;
+      strategy.strategy = demands.empty() ? splitOwnFactor(op, *rule) : demands.front().strategy;
       OpShardings shardings = shardingsOf(&op, rule, strategy, facts_);
       for (auto [result, out] : llvm::zip(op.getResults(), shardings.out)) held_[result] = out;
       chosen_.ops[&op] = std::move(strategy);
@@ -98,13 +96,14 @@ class Walk {
       if (pins_.count(result)) held_[result] = chosen_.leaves[result] = pinned(result, heldOf(result));
   }
 
-  Strategy splitOwnFactor(const Rule& rule) const {
+  Strategy splitOwnFactor(mlir::Operation& op, const Rule& rule) const {
     Strategy strategy(static_cast<int>(rule.factors.size()));
     for (size_t f = 0; f < rule.factors.size(); ++f) {
       FactorKind kind = rule.factors[f].kind;
       if ((kind != FactorKind::kPass && kind != FactorKind::kBroadcast) || rule.factors[f].size != symbol_) continue;
       strategy.splits[f].push_back({1, {axis_}, symbol_});
-      break;
+      if (rules_.admits(&op, strategy)) break;
+      strategy.splits[f].clear();
     }
     return strategy;
   }

@@ -229,32 +229,45 @@ class Search {
   double secondsOf(const OpChoices& choices, const OpCandidate& candidate) const {
     const Row* row = rowOf(choices.op);
     if (!row || !choices.rule) return 0;
-    double points = 1, statistics = 1;
-    int decomposed = 1;
+    double points = 1;
+    for (size_t f = 0; f < choices.rule->factors.size(); ++f)
+      points *= evaluate(choices.rule->factors[f].size, options_.sizes) / partsOf(candidate, f);
+    double seconds = decompositionSeconds(choices, candidate);
+    if (row->flopsPerPoint == 0 || std::holds_alternative<ScalarBody>(row->lowering)) return seconds;
+    double weightBytes = 0;
+    for (auto [i, operand] : llvm::enumerate(choices.op->getOperands()))
+      if (operand.getDefiningOp<WeightOp>()) weightBytes += localBytes(operand, candidate.shardings.in[i]);
+    DType dtype = shapeOf(choices.op->getResult(0)).dtype;
+    return seconds + kernelSeconds(*options_.machine, dtype, points * row->flopsPerPoint, weightBytes);
+  }
+
+  static int partsOf(const OpCandidate& candidate, size_t factor) {
+    int parts = 1;
+    for (const FactorSplit& split : candidate.strategy.strategy.splits[factor])
+      parts *= static_cast<int>(sizeOf(split.axes));
+    return parts;
+  }
+
+  // A decomposition combines a value per point of the result's other factors: once where the split factor is reduced (a
+  // convolution with a bias), twice where the result has it (the statistics of a softmax or a normalisation).
+  double decompositionSeconds(const OpChoices& choices, const OpCandidate& candidate) const {
+    std::vector<bool> inResult(choices.rule->factors.size(), false);
+    for (const FactorTensor& result : choices.rule->results)
+      for (const FactorDim& dim : result.dims)
+        for (int f : dim) inResult[static_cast<size_t>(f)] = true;
+    int parts = 1, times = 1;
+    double statistics = 1;
     for (size_t f = 0; f < choices.rule->factors.size(); ++f) {
       const Factor& factor = choices.rule->factors[f];
-      int parts = 1;
-      for (const FactorSplit& split : candidate.strategy.strategy.splits[f])
-        parts *= static_cast<int>(sizeOf(split.axes));
-      double size = evaluate(factor.size, options_.sizes);
-      points *= size / parts;
-      if (factor.kind == FactorKind::kDecomposed)
-        decomposed *= parts;
-      else
-        statistics *= size / parts;
+      if (factor.kind != FactorKind::kDecomposed) {
+        if (inResult[f]) statistics *= evaluate(factor.size, options_.sizes) / partsOf(candidate, f);
+      } else if (int own = partsOf(candidate, f); own > 1) {
+        parts *= own;
+        if (inResult[f]) times = 2;
+      }
     }
-    DType dtype = shapeOf(choices.op->getResult(0)).dtype;
-    double seconds = 0;
-    if (row->flopsPerPoint > 0 && !std::holds_alternative<ScalarBody>(row->lowering)) {
-      double weightBytes = 0;
-      for (auto [i, operand] : llvm::enumerate(choices.op->getOperands()))
-        if (operand.getDefiningOp<WeightOp>()) weightBytes += localBytes(operand, candidate.shardings.in[i]);
-      seconds = kernelSeconds(*options_.machine, dtype, points * row->flopsPerPoint, weightBytes);
-    }
-    // Two statistics are combined, each a value per point of the other factors.
-    if (decomposed > 1)
-      seconds += 2 * collectiveSeconds(*options_.machine, CollectiveCost::kAllReduce, decomposed, statistics * 4);
-    return seconds;
+    if (parts == 1) return 0;
+    return times * collectiveSeconds(*options_.machine, CollectiveCost::kAllReduce, parts, statistics * 4);
   }
 
   // --- edges ----------------------------------------------------------------------------------------------------------------

@@ -14,20 +14,6 @@ bool splitsAnything(const Strategy& strategy) {
                      [](const auto& splits) { return !splits.empty(); });
 }
 
-// A strategy may split only what its rule lets be split, and use no part of the axis twice.
-bool isLegal(const Rule& rule, const Strategy& strategy) {
-  AxisList used;
-  for (size_t f = 0; f < rule.factors.size(); ++f) {
-    FactorKind kind = rule.factors[f].kind;
-    for (const FactorSplit& split : strategy.splits[f]) {
-      if (kind == FactorKind::kWhole || kind == FactorKind::kHalo) return false;
-      if (overlaps(used, split.axes)) return false;
-      used.append(split.axes.begin(), split.axes.end());
-    }
-  }
-  return true;
-}
-
 Sharding withoutPartial(Sharding sharding) {
   sharding.partial.clear();
   sharding.combiner = PartialKind::kNone;
@@ -151,7 +137,7 @@ void StrategySpace::close() {
 
 void StrategySpace::addStrategy(OpChoices& choices, Strategy strategy) {
   if (choices.candidates.size() >= kMaxCandidates) return;
-  if (!splitsAnything(strategy) || !isLegal(*choices.rule, strategy)) return;
+  if (!splitsAnything(strategy) || !rules_.admits(choices.op, strategy)) return;
   OpStrategy whole{std::move(strategy), {}};
   OpShardings shardings = shardingsOf(choices.op, choices.rule, whole, facts_);
   OpCandidate candidate{std::move(whole), std::move(shardings)};

@@ -171,7 +171,7 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     for (const AxisChoice& choice : choices) {
       auto own = choice.strategies.ops.find(&op);
       if (own == choice.strategies.ops.end() || !rule) continue;
-      strategy = compose(*rule, strategy, own->second);
+      strategy = compose(&op, rules, strategy, own->second);
       origin += (origin.empty() ? "" : "; ") + choice.origin;
     }
     OpShardings shardings = shardingsOf(&op, rule, strategy, facts_);
