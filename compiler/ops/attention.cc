@@ -1,6 +1,7 @@
 // Rows of attention: Attention and RotaryEmbedding, which import writes as products, softmax and elementwise ops, so that heads,
 // groups of heads, sequences and batch split as those do.
 #include "compiler/ops/families.h"
+#include "compiler/ops/fused_attention.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/shape_functions.h"
 
@@ -77,6 +78,7 @@ class AttentionExpansion {
         total_(op.facts().simplify(heads.past + heads.keys)) {}
 
   std::vector<mlir::Value> run() {
+    if (canFuse()) return fused();
     const Expr group = *h_.queryHeads.dividedBy(h_.keyHeads);
     const bool grouped = group != Expr(1);
     mlir::Value key = withPast(inHeads(kKey, h_.keyHeads, h_.keys, h_.headSize), kPastKey);
@@ -114,6 +116,31 @@ class AttentionExpansion {
 
   mlir::Value withPast(mlir::Value present, int past) {
     return op_.has(past) ? n_.concat({n_.operand(past), present}, 2) : present;
+  }
+
+  // One kernel does it where nobody wants the scores.
+  bool canFuse() const {
+    const bool wantsScores = op_.numResults() > 3 && !op_.operation()->getResult(3).use_empty();
+    return !wantsScores && (type_ == DType::kFloat32 || type_ == DType::kFloat16 || type_ == DType::kBFloat16);
+  }
+
+  std::vector<mlir::Value> fused() {
+    mlir::Value key = withPast(inHeads(kKey, h_.keyHeads, h_.keys, h_.headSize), kPastKey);
+    mlir::Value value = withPast(inHeads(kValue, h_.keyHeads, h_.keys, h_.valueSize), kPastValue);
+    mlir::Value query = inHeads(kQuery, h_.queryHeads, h_.queries, h_.headSize);
+    mlir::Value mask = op_.has(kMask) ? fullMask() : mlir::Value(), visible = visibleKeys();
+    const bool isBool = op_.has(kMask) && op_.dtype(kMask) == DType::kBool;
+    if (mask && !isBool) mask = n_.cast(mask, type_);
+    if (mask && visible)
+      mask = isBool ? n_.node("And", {mask, visible}) : n_.node("Where", {visible, mask, minusInfinity()});
+    mlir::Value y = n_.node(kFusedAttention, {query, key, value, mask ? mask : visible},
+                            {{"scale", n_.floatAttr(scale())},
+                             {"softcap", n_.floatAttr(op_.floatAttr("softcap", 0))},
+                             {"empty_rows", n_.stringAttr("zeros")}});
+    if (op_.rank(kQuery) == 3) y = n_.reshape(n_.transpose(y, {0, 2, 1, 3}), op_.result(0).dims);
+    std::vector<mlir::Value> results = {y, key, value, mlir::Value()};
+    results.resize(op_.numResults());
+    return results;
   }
 
   double scale() const {
@@ -262,6 +289,7 @@ llvm::ArrayRef<Row> attentionRows() {
   static const std::vector<Row> kRows = {
       onImport("Attention", inferAttention, expandAttention),
       onImport("RotaryEmbedding", inferRotary, expandRotary),
+      fusedAttentionRow(),
   };
   return kRows;
 }

@@ -17,7 +17,7 @@ class NodeBuilder {
   NodeBuilder(mlir::OpBuilder& builder, const OpView& op) : builder_(builder), op_(op) {}
 
   mlir::Value operand(int i) const { return op_.has(i) ? op_.operation()->getOperand(i) : mlir::Value(); }
-  // The first result of a new node; a null operand becomes onnx.None.
+  // The first result of a new node; a null operand becomes onnx.None. `name` begins with its domain where it has one.
   mlir::Value node(llvm::StringRef name, llvm::ArrayRef<mlir::Value> operands, llvm::ArrayRef<Attr> attrs = {});
   std::vector<mlir::Value> nodes(llvm::StringRef name, int numResults, llvm::ArrayRef<mlir::Value> operands,
                                  llvm::ArrayRef<Attr> attrs = {});

@@ -25,7 +25,8 @@ llvm::ArrayRef<Pattern> identityPatterns();  // ops that change nothing
 llvm::ArrayRef<Pattern> reshapePatterns();   // chains of reshapes and transposes
 llvm::ArrayRef<Pattern> linearPatterns();    // matrix products on merged dims
 llvm::ArrayRef<Pattern> weightPatterns();    // parts of weights
-llvm::ArrayRef<Pattern> gatherPatterns();    // lookups whose indices are known
+llvm::ArrayRef<Pattern> attentionPatterns();
+llvm::ArrayRef<Pattern> gatherPatterns();  // lookups whose indices are known
 
 // The op that made the value if it is the ONNX op `name`, else null.
 mlir::Operation* producer(mlir::Value value, llvm::StringRef name);

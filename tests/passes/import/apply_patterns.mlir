@@ -162,3 +162,47 @@ func.func @diagonal(%m: tensor<?x?xf32, #dist.exprs<["n", "n"]>>) -> tensor<?xf3
   %0 = "onnx.GatherND"(%m, %i) {batch_dims = 0 : i64} : (tensor<?x?xf32, #dist.exprs<["n", "n"]>>, tensor<?x2xi64, #dist.exprs<["n", 2]>>) -> tensor<?xf32, #dist.exprs<["n"]>>
   return %0 : tensor<?xf32, #dist.exprs<["n"]>>
 }
+
+// -----
+
+// Attention in primitives with grouped heads: scale on queries and keys, a mask that is added, keys and values repeated, NaN to 0.
+// CHECK-LABEL: @attention(
+func.func @attention(%q: tensor<?x6x?x8xf32, #dist.exprs<["b", 6, "s", 8]>>, %k: tensor<?x2x?x8xf32, #dist.exprs<["b", 2, "t", 8]>>, %v: tensor<?x2x?x5xf32, #dist.exprs<["b", 2, "t", 5]>>, %seen: tensor<?x1x?x?xi1, #dist.exprs<["b", 1, "s", "t"]>>) -> tensor<?x6x?x5xf32, #dist.exprs<["b", 6, "s", 5]>> {
+  %none = "onnx.None"() : () -> none
+  %scale = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> tensor<f32>
+  %zero = "onnx.Constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
+  %lowest = "onnx.Constant"() {value = dense<-3.40282347E+38> : tensor<f32>} : () -> tensor<f32>
+  %k5 = "onnx.Unsqueeze"(%k, %none) {static = [unit, #dist.exprs<[2]>]} : (tensor<?x2x?x8xf32, #dist.exprs<["b", 2, "t", 8]>>, none) -> tensor<?x2x1x?x8xf32, #dist.exprs<["b", 2, 1, "t", 8]>>
+  %kr = "onnx.Expand"(%k5, %none) {static = [unit, #dist.exprs<["b", 2, 3, "t", 8]>]} : (tensor<?x2x1x?x8xf32, #dist.exprs<["b", 2, 1, "t", 8]>>, none) -> tensor<?x2x3x?x8xf32, #dist.exprs<["b", 2, 3, "t", 8]>>
+  %k6 = "onnx.Reshape"(%kr, %none) {static = [unit, #dist.exprs<["b", 6, "t", 8]>]} : (tensor<?x2x3x?x8xf32, #dist.exprs<["b", 2, 3, "t", 8]>>, none) -> tensor<?x6x?x8xf32, #dist.exprs<["b", 6, "t", 8]>>
+  %v5 = "onnx.Unsqueeze"(%v, %none) {static = [unit, #dist.exprs<[2]>]} : (tensor<?x2x?x5xf32, #dist.exprs<["b", 2, "t", 5]>>, none) -> tensor<?x2x1x?x5xf32, #dist.exprs<["b", 2, 1, "t", 5]>>
+  %vr = "onnx.Expand"(%v5, %none) {static = [unit, #dist.exprs<["b", 2, 3, "t", 5]>]} : (tensor<?x2x1x?x5xf32, #dist.exprs<["b", 2, 1, "t", 5]>>, none) -> tensor<?x2x3x?x5xf32, #dist.exprs<["b", 2, 3, "t", 5]>>
+  %v6 = "onnx.Reshape"(%vr, %none) {static = [unit, #dist.exprs<["b", 6, "t", 5]>]} : (tensor<?x2x3x?x5xf32, #dist.exprs<["b", 2, 3, "t", 5]>>, none) -> tensor<?x6x?x5xf32, #dist.exprs<["b", 6, "t", 5]>>
+  %kt = "onnx.Transpose"(%k6) {perm = array<i64: 0, 1, 3, 2>} : (tensor<?x6x?x8xf32, #dist.exprs<["b", 6, "t", 8]>>) -> tensor<?x6x8x?xf32, #dist.exprs<["b", 6, 8, "t"]>>
+  %qs = "onnx.Mul"(%q, %scale) : (tensor<?x6x?x8xf32, #dist.exprs<["b", 6, "s", 8]>>, tensor<f32>) -> tensor<?x6x?x8xf32, #dist.exprs<["b", 6, "s", 8]>>
+  %ks = "onnx.Mul"(%kt, %scale) : (tensor<?x6x8x?xf32, #dist.exprs<["b", 6, 8, "t"]>>, tensor<f32>) -> tensor<?x6x8x?xf32, #dist.exprs<["b", 6, 8, "t"]>>
+  %mask = "onnx.Where"(%seen, %zero, %lowest) : (tensor<?x1x?x?xi1, #dist.exprs<["b", 1, "s", "t"]>>, tensor<f32>, tensor<f32>) -> tensor<?x1x?x?xf32, #dist.exprs<["b", 1, "s", "t"]>>
+  %scores = "onnx.MatMul"(%qs, %ks) : (tensor<?x6x?x8xf32, #dist.exprs<["b", 6, "s", 8]>>, tensor<?x6x8x?xf32, #dist.exprs<["b", 6, 8, "t"]>>) -> tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>
+  %masked = "onnx.Add"(%scores, %mask) : (tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>, tensor<?x1x?x?xf32, #dist.exprs<["b", 1, "s", "t"]>>) -> tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>
+  %p = "onnx.Softmax"(%masked) {axis = -1 : i64} : (tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>) -> tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>
+  %nan = "onnx.IsNaN"(%p) : (tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>) -> tensor<?x6x?x?xi1, #dist.exprs<["b", 6, "s", "t"]>>
+  %p0 = "onnx.Where"(%nan, %zero, %p) : (tensor<?x6x?x?xi1, #dist.exprs<["b", 6, "s", "t"]>>, tensor<f32>, tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>) -> tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>
+  // CHECK-NEXT: %[[Y:.*]] = "onnx.shardwright.FusedAttention"(%arg0, %arg1, %arg2, %arg3) {empty_rows = "uniform", scale = 2.500000e-01 : f32}
+  // CHECK: return %[[Y]]
+  %y = "onnx.MatMul"(%p0, %v6) : (tensor<?x6x?x?xf32, #dist.exprs<["b", 6, "s", "t"]>>, tensor<?x6x?x5xf32, #dist.exprs<["b", 6, "t", 5]>>) -> tensor<?x6x?x5xf32, #dist.exprs<["b", 6, "s", 5]>>
+  return %y : tensor<?x6x?x5xf32, #dist.exprs<["b", 6, "s", 5]>>
+}
+
+// -----
+
+// Who else reads the probabilities keeps them.
+// CHECK-LABEL: @probabilities_are_wanted(
+func.func @probabilities_are_wanted(%q: tensor<2x3x5x4xf32>, %k: tensor<2x3x4x7xf32>, %v: tensor<2x3x7x4xf32>) -> (tensor<2x3x5x7xf32>, tensor<2x3x5x4xf32>) {
+  // CHECK-NOT: FusedAttention
+  // CHECK: "onnx.Softmax"
+  // CHECK-NOT: FusedAttention
+  %0 = "onnx.MatMul"(%q, %k) : (tensor<2x3x5x4xf32>, tensor<2x3x4x7xf32>) -> tensor<2x3x5x7xf32>
+  %1 = "onnx.Softmax"(%0) {axis = 3 : i64} : (tensor<2x3x5x7xf32>) -> tensor<2x3x5x7xf32>
+  %2 = "onnx.MatMul"(%1, %v) : (tensor<2x3x5x7xf32>, tensor<2x3x7x4xf32>) -> tensor<2x3x5x4xf32>
+  return %1, %2 : tensor<2x3x5x7xf32>, tensor<2x3x5x4xf32>
+}

@@ -79,5 +79,36 @@ TEST_F(AttentionTest, rotary) {
   EXPECT_THAT(expanded(op), testing::ElementsAre("[b, 6, s, 8]"));
 }
 
+// --- Attention as one kernel. ----------------------------------------------------------------------------------------------
+
+TEST_F(AttentionTest, fused_heads_in_groups_are_two_factors_and_keys_only_split_apart) {
+  mlir::Operation* op =
+      node("shardwright.FusedAttention", {input({"b", "8", "s", "16"}), input({"b", "2", "t", "16"}),
+                                          input({"b", "2", "t", "12"}), input({"b", "1", "s", "t"}, DType::kBool)});
+  ASSERT_TRUE(op) << error;
+  EXPECT_EQ(dimsText(op->getResult(0)), "[b, 8, s, 12]");
+  EXPECT_THAT(rule(op), testing::HasSubstr("b (g r={4}) s @d, b g @t @d, b g @t e, b 1 s @t -> b (g r={4}) s e"));
+  expanded(op);
+}
+
+TEST_F(AttentionTest, fused_one_key_head_for_all_queries) {
+  mlir::Operation* op = node("shardwright.FusedAttention", {input({"b", "6", "s", "16"}), input({"b", "1", "t", "16"}),
+                                                            input({"b", "1", "t", "16"})});
+  ASSERT_TRUE(op) << error;
+  EXPECT_EQ(dimsText(op->getResult(0)), "[b, 6, s, 16]");
+  EXPECT_THAT(rule(op), testing::HasSubstr("b g s @d, b 1 @t @d, b 1 @t e -> b g s e"));
+}
+
+TEST_F(AttentionTest, fused_sizes_that_do_not_fit_are_refused) {
+  EXPECT_EQ(node("shardwright.FusedAttention",
+                 {input({"b", "6", "s", "16"}), input({"b", "4", "t", "16"}), input({"b", "4", "t", "16"})}),
+            nullptr);
+  EXPECT_THAT(error, testing::HasSubstr("query heads"));
+  EXPECT_EQ(node("shardwright.FusedAttention",
+                 {input({"b", "6", "s", "16"}), input({"b", "2", "t", "15"}), input({"b", "2", "t", "16"})}),
+            nullptr);
+  EXPECT_THAT(error, testing::HasSubstr("do not fit"));
+}
+
 }  // namespace
 }  // namespace shardwright
