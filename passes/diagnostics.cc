@@ -55,7 +55,7 @@ std::string nodeNameAt(mlir::Location location) {
 ErrorCollector::ErrorCollector(mlir::MLIRContext* context, std::string model)
     : model_(std::move(model)), handler_(context, [this](mlir::Diagnostic& diagnostic) {
         std::string node = nodeNameAt(diagnostic.getLocation()),
-                    line = model_ + ": " + (node.empty() ? "" : node + ": ");
+                    line = model_ + ": " + (node.empty() || node == model_ ? "" : node + ": ");
         line += diagnostic.str();
         if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error) {
           std::fprintf(stderr, "%s\n", line.c_str());

@@ -31,7 +31,7 @@ bool provablyDifferent(Expr a, Expr b, const Facts& facts) {
 }
 
 Status nodeError(const OpView& op, const std::string& what) {
-  return userError("at " + op.nodeName() + " (" + op.operation()->getName().getStringRef().str() + "): " + what);
+  return userError(op.operation()->getName().stripDialect().str() + ": " + what);
 }
 
 Status inferResults(const OpView& op, const Row& row, ResultShapes& results) {

@@ -33,7 +33,7 @@ StatusOr<int> normalizedAxis(const OpView& op, int64_t axis, int rank);
 // All of them, sorted and without doubles.
 StatusOr<std::vector<int>> normalizedAxes(const OpView& op, llvm::ArrayRef<int64_t> axes, int rank);
 
-// "at Conv_12 (onnx.Conv): <what>": the form of every error about a node.
+// "Conv: <what>": the form of every error about a node, whose name whoever reports it puts before it.
 Status nodeError(const OpView& op, const std::string& what);
 
 // "[batch, 12, 3*sequence]"

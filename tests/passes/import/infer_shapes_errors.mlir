@@ -14,9 +14,27 @@ func.func @unsupported(%x: tensor<6xf32>) -> none {
 
 // All nodes whose operands do not fit are reported.
 func.func @do_not_fit(%x: tensor<6x4xf32>, %y: tensor<5x3xf32>) -> (none, none) {
-  // CHECK: error: loc("add"): {{.*}}do not broadcast
+  // CHECK: error: loc("add"): Add: the operands' sizes [6, 4] and [5, 3] do not broadcast
   %0 = "onnx.Add"(%x, %y) : (tensor<6x4xf32>, tensor<5x3xf32>) -> none loc("add")
   // CHECK: error: loc("product"): {{.*}}4 and 5, and must be equal
   %1 = "onnx.MatMul"(%x, %y) : (tensor<6x4xf32>, tensor<5x3xf32>) -> none loc("product")
   return %0, %1 : none, none
+}
+
+// -----
+
+// Sizes that must be equal, and of which no symbol is what the others make it.
+func.func @no_solution(%x: tensor<?xf32, #dist.exprs<["2*a"]>>, %y: tensor<?xf32, #dist.exprs<["3*b"]>>) -> none {
+  // CHECK: error: loc("sum"): sizes 2*a and 3*b must be equal, and cannot be proven to be; fix one of their symbols with --dim
+  %0 = "onnx.Add"(%x, %y) : (tensor<?xf32, #dist.exprs<["2*a"]>>, tensor<?xf32, #dist.exprs<["3*b"]>>) -> none loc("sum")
+  return %0 : none
+}
+
+// -----
+
+// Subgraphs are not supported, whatever the op.
+// CHECK: error: has ops that are not supported and have no function body: If (1 node, choice)
+func.func @subgraph(%c: tensor<i1>) -> none {
+  %0 = "onnx.If"(%c) {onnx.subgraphs} : (tensor<i1>) -> none loc("choice")
+  return %0 : none
 }
