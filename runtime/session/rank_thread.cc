@@ -45,13 +45,22 @@ void RankThread::post(const RankTask& task) {
   posted_.notify_one();
 }
 
-void RankThread::stop() {
+void RankThread::askToStop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
   }
   posted_.notify_one();
+}
+
+void RankThread::stop() {
+  askToStop();
   thread_.join();
+}
+
+void RankThread::abandon() {
+  askToStop();
+  thread_.detach();
 }
 
 }  // namespace shardwright

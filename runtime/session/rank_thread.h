@@ -58,12 +58,13 @@ class RankThread {
   const Status& result() const { return result_; }
   const Executor* executor() const { return executor_.get(); }
 
-  // Ends the thread, waiting for it; or leaves it to itself, if it may never end.
+  // Ends the thread, waiting for it; or leaves it to itself, to end if its task ever does.
   void stop();
-  void abandon() { thread_.detach(); }
+  void abandon();
 
  private:
   RankThread() = default;
+  void askToStop();
   void loop(const std::shared_ptr<const PlanImage>& image, int numThreads, const std::vector<int>& cpus);
 
   std::unique_ptr<World> world_;

@@ -107,7 +107,9 @@ StatusOr<std::unique_ptr<Session>> Session::open(const std::string& planFolder, 
 Session::~Session() {
   if (state_->abandoned) {
     for (const auto& rank : state_->ranks) rank->abandon();
-    new std::shared_ptr<State>(state_);  // a rank that never returned may still use it
+    // A rank that never returned may use it until the program ends.
+    static auto& leftBehind = *new std::vector<std::shared_ptr<State>>();
+    leftBehind.push_back(state_);
     return;
   }
   for (const auto& rank : state_->ranks) rank->stop();

@@ -161,14 +161,19 @@ class BadWorld : public World {
 // Runs twice; the second time, rank 1 of 3 has the mishap. Returns what the second run says. A rank that is left to
 // itself goes on using what it was given, which therefore stays.
 Status runWith(Mishap mishap, const std::string& folder, milliseconds timeout) {
-  auto& left = *new std::atomic<int>(1);
-  auto& inputs = *new std::vector<HostTensor>(inputOf(3));
-  auto& outputs = *new std::vector<HostTensor>();
+  struct Given {
+    std::atomic<int> left{1};
+    std::vector<HostTensor> inputs = inputOf(3), outputs;
+  };
+  static auto& given = *new std::vector<std::unique_ptr<Given>>();
+  given.push_back(std::make_unique<Given>());
+  auto& [left, inputs, outputs] = *given.back();
+  std::atomic<int>* countdown = &left;
   SessionOptions options;
   options.timeout = timeout;
-  options.wrapWorld = [&](std::unique_ptr<World> world) -> std::unique_ptr<World> {
+  options.wrapWorld = [=](std::unique_ptr<World> world) -> std::unique_ptr<World> {
     if (world->rank() != 1) return world;
-    return std::make_unique<BadWorld>(std::move(world), mishap, &left);
+    return std::make_unique<BadWorld>(std::move(world), mishap, countdown);
   };
   auto session = Session::open(folder, options);
   EXPECT_TRUE(session.ok()) << session.status().message();
