@@ -64,6 +64,7 @@ StatusOr<plan::Plan> emitPlan(mlir::ModuleOp module, const EmitOptions& options)
     section->set_crc32c(crc32c(code.data(), code.size()));
     SW_RETURN_IF_ERROR(writeFileAtomically(folder.partPath() + "/" + kCodeFile, code));
   }
+  plan.set_without_weights(!options.writeWeights);
   if (options.writeWeights) {
     SW_RETURN_IF_ERROR(writeWeights(emitted.programs.weights, plan, meshOf(module), options.modelFolder,
                                     folder.partPath(), options.progress));

@@ -88,6 +88,9 @@ Status checkSections(const plan::Plan& plan, const std::string& folder) {
 
 StatusOr<std::unique_ptr<Session>> Session::open(const std::string& planFolder, const SessionOptions& options) {
   SW_ASSIGN_OR_RETURN(plan::Plan plan, loadPlan(planFolder));
+  if (plan.without_weights())
+    return userError(planFolder +
+                     ": was compiled with --no-weights, to be looked at; compile it with weights to run it");
   CheckOptions checks;
   checks.verifyKernel = verifyKernelStep;
   SW_RETURN_IF_ERROR(checkPlan(plan, checks).within(planFolder));

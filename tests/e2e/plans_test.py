@@ -62,6 +62,16 @@ class DeterminismTest(TemporaryFolderTest):
         self.assertEqual(filecmp.cmpfiles(first, second, files, shallow=False), (files, [], []))
 
 
+class NoWeightsTest(TemporaryFolderTest):
+    def test_a_plan_without_weights_is_shown_and_does_not_run(self):
+        plan = self.compile("gpt2", "--mesh", "tp=2", "--no-weights")
+        self.assertFalse((plan / "weights").exists())
+        self.assertEqual(runTool("shardview", plan).returncode, 0)
+        result = runTool("shardrun", plan)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("--no-weights", result.stderr)
+
+
 class RefusalTest(TemporaryFolderTest):
     """Each with status 2, a message that says where and what, and nothing under the plan's name."""
 
