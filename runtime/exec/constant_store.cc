@@ -118,15 +118,14 @@ Status ConstantStore::pack(int constant, const std::vector<const ConstantUse*>& 
   for (const ConstantUse* use : uses) {
     auto [place, isNew] = packed_.try_emplace(use->layout);
     PageMemory& memory = place->second;
-    if (isNew) {
-      TensorRef ref = use->window.ref;
-      ref.data = data(constant) + use->window.byteOffset;
-      Kernel& kernel = kernels_.kernel(use->program, use->step);
-      int64_t bytes = kernel.packedBytes(use->input, ref);
-      if (bytes > 0) {
-        SW_ASSIGN_OR_RETURN(memory, PageMemory::allocate(bytes));
-        SW_RETURN_IF_ERROR(kernel.pack(use->input, ref, memory.data(), pool));
-      }
+    // Every kernel is asked, also where another of the same layout has packed: by asking it learns that its operand is.
+    TensorRef ref = use->window.ref;
+    ref.data = data(constant) + use->window.byteOffset;
+    Kernel& kernel = kernels_.kernel(use->program, use->step);
+    int64_t bytes = kernel.packedBytes(use->input, ref);
+    if (isNew && bytes > 0) {
+      SW_ASSIGN_OR_RETURN(memory, PageMemory::allocate(bytes));
+      SW_RETURN_IF_ERROR(kernel.pack(use->input, ref, memory.data(), pool));
     }
     operands_[{use->program, use->step, use->input}] = &memory;
     *allPacked = *allPacked && memory.data();

@@ -78,6 +78,8 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   // Bytes of this constant operand in the kernel's own layout, valid for every later prepare(); 0: used as it is.
+  // Asked of every kernel before its prepare(), once for each constant operand: an answer above 0 says that run() will be
+  // given packed bytes, be they packed by this kernel or by another of the same attributes, types and constant.
   virtual int64_t packedBytes(int input, const TensorRef& constant) {
     (void)input, (void)constant;
     return 0;
