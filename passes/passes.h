@@ -15,7 +15,7 @@ std::unique_ptr<mlir::Pass> createApplyPatternsPass();
 
 // annotate
 std::unique_ptr<mlir::Pass> createAnnotatePass();
-std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh);
+std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh, const std::string& specPath);
 
 // propagate
 std::unique_ptr<mlir::Pass> createChooseStrategiesPass();

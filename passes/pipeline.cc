@@ -21,7 +21,7 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addPass(createApplyPatternsPass());
   manager.addPass(mlir::createCSEPass());
   // annotate
-  manager.addPass(createAnnotatePass(options.mesh));
+  manager.addPass(createAnnotatePass(options.mesh, options.shardSpec));
   // propagate
   manager.addPass(createChooseStrategiesPass());
   manager.addNestedPass<mlir::func::FuncOp>(createExpandDecomposedPass());

@@ -40,14 +40,24 @@ Pin Pin::restrictedTo(int axis, llvm::ArrayRef<Expr> dims, const Facts& facts) c
   return {restrictTo(sharding, axis, dims, facts), open};
 }
 
+namespace {
+
+// A pin that does not divide has the finest granules, and then any granules will do.
+bool allowsDim(const DimSharding& pin, const DimSharding& held) {
+  if (pin.factors.size() != held.factors.size()) return false;
+  for (auto [a, b] : llvm::zip(pin.factors, held.factors)) {
+    if (a.extent != b.extent || a.axes != b.axes) return false;
+    if (!a.axes.empty() && a.granules != b.granules && a.granules != a.extent) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool Pin::allows(const Sharding& other) const {
   if (!other.partial.empty() || other.dims.size() != sharding.dims.size()) return false;
-  for (size_t d = 0; d < sharding.dims.size(); ++d) {
-    Sharding a, b;
-    a.dims = {sharding.dims[d]};
-    b.dims = {other.dims[d]};
-    if (!isOpen(d) && a != b) return false;
-  }
+  for (size_t d = 0; d < sharding.dims.size(); ++d)
+    if (!isOpen(d) && !allowsDim(sharding.dims[d], other.dims[d])) return false;
   return true;
 }
 
@@ -56,7 +66,7 @@ Sharding Pin::imposedOn(const Sharding& held, llvm::ArrayRef<Expr> dims, const F
   AxisList used;
   for (size_t d = 0; d < dims.size(); ++d) {
     if (isOpen(d)) continue;
-    result.dims[d] = sharding.dims[d];
+    result.dims[d] = allowsDim(sharding.dims[d], held.dims[d]) ? held.dims[d] : sharding.dims[d];
     AxisList axes = sharding.dims[d].axes();
     used.append(axes.begin(), axes.end());
   }

@@ -12,7 +12,8 @@
 
 namespace shardwright {
 
-// Closed dims are as in `sharding`; open dims are left to the compiler.
+// Closed dims are as in `sharding`; open dims are left to the compiler, and so are the granules of a closed dim whose granules
+// are as many as its elements (7 over 2 ranks may be 3 and 4 or 4 and 3; heads stay together).
 struct Pin {
   Sharding sharding;
   llvm::SmallVector<bool, 4> open;  // by dim; empty: all closed

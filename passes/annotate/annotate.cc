@@ -1,14 +1,35 @@
+#include <algorithm>
+#include <map>
+
+#include "compiler/analysis/pin.h"
 #include "compiler/dist/dist_dialect.h"
-#include "mlir/IR/BuiltinOps.h"
+#include "compiler/dist/module_symbols.h"
+#include "compiler/dist/propagated_form.h"
+#include "compiler/onnx/onnx_dialect.h"
+#include "compiler/onnx/value_names.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/annotate/spec.h"
 #include "passes/passes.h"
+#include "runtime/base/file.h"
 
 namespace shardwright {
 namespace {
 
-// Gives the module its mesh.
+// More ranks than this are a slip of the keyboard: every rank has its own weight files and threads.
+constexpr int64_t kMaxRanks = 65536;
+
+// What a value is pinned to so far, and by whom.
+struct Request {
+  mlir::Value value;
+  std::vector<SpecDim> dims;
+  std::vector<std::string> paths;  // by dim: what said it
+  std::string path;                // the first that named the value
+};
+
+// Gives the module its mesh, and values and nodes what the user's spec says of them.
 //
-// Contract: the imported form becomes the annotated one.
+// Contract: the imported form becomes the annotated one. All errors in the spec are reported, each with its JSON path.
 struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Annotate)
   Annotate() = default;
@@ -18,24 +39,298 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
   void getDependentDialects(mlir::DialectRegistry& registry) const final { registerDistDialect(registry); }
 
   Option<std::string> meshText{*this, "mesh", llvm::cl::desc("dp=2,tp=4"), llvm::cl::init("")};
+  Option<std::string> specPath{*this, "spec", llvm::cl::desc("SPEC.json"), llvm::cl::init("")};
 
   void runOnOperation() final {
-    StatusOr<Mesh> mesh = meshText.empty() ? Mesh() : Mesh::parse(meshText.getValue());
-    if (!mesh.ok()) {
-      getOperation().emitError(mesh.status().within("--mesh").message());
-      return signalPassFailure();
+    function_ = getOperation().lookupSymbol<mlir::func::FuncOp>("main");
+    if (!function_) return complain("internal error: the module has no function main");
+    ShardSpec spec;
+    if (!specPath.empty()) {
+      llvm::StringRef path(specPath.getValue());
+      file_ = path.substr(path.rfind('/') + 1).str();
+      auto text = readWholeFile(specPath);
+      auto parsed = text.ok() ? parseSpec(*text, file_) : StatusOr<ShardSpec>(text.status());
+      if (!parsed.ok()) return complain(parsed.status().message());
+      spec = std::move(*parsed);
     }
-    if (!meshText.empty()) getOperation()->setAttr("dist.mesh", meshAttr(&getContext(), *mesh));
+    if (!chooseMesh(spec)) return;
+    if (!mesh_.axes().empty()) getOperation()->setAttr("dist.mesh", meshAttr(&getContext(), mesh_));
+    facts_ = factsOf(getOperation());
+    nameValues();
+    pinTensors(spec);
+    for (const NodeSpec& node : spec.nodes) pinNode(node);
+    tieStates(spec);
   }
+
+ private:
+  void complain(const std::string& message) {
+    getOperation().emitError(message);
+    signalPassFailure();
+  }
+  void complainAt(const std::string& path, const std::string& what) { complain(file_ + ": " + path + ": " + what); }
+
+  // --- mesh -----------------------------------------------------------------------------------------------------------------
+
+  bool chooseMesh(const ShardSpec& spec) {
+    Mesh said(spec.mesh);
+    if (meshText.empty()) {
+      mesh_ = said;
+    } else {
+      auto parsed = Mesh::parse(meshText.getValue());
+      if (!parsed.ok()) return complain(parsed.status().within("--mesh").message()), false;
+      mesh_ = *parsed;
+      if (!spec.mesh.empty() && said.str() != mesh_.str())
+        complainAt("/mesh", "says " + said.str() + ", and --mesh says " + mesh_.str() + "; leave one of them out");
+    }
+    double numRanks = 1;
+    for (const MeshAxis& axis : mesh_.axes()) {
+      numRanks *= static_cast<double>(axis.size);
+      if (axis.name == "pp" && axis.size > 1)
+        complain("axis pp cuts the model into stages, which is not built yet; use dp, tp or axes of other names");
+    }
+    if (numRanks > static_cast<double>(kMaxRanks))
+      return complain("the mesh " + mesh_.str() + " has more than " + std::to_string(kMaxRanks) +
+                      " ranks; make its axes smaller"),
+             false;
+    return true;
+  }
+
+  std::string axisNames() const {
+    std::string names;
+    for (const MeshAxis& axis : mesh_.axes()) names += (names.empty() ? "" : ", ") + axis.name;
+    return names.empty() ? "the mesh has no axes; give --mesh" : "the mesh has " + names;
+  }
+
+  // --- names ----------------------------------------------------------------------------------------------------------------
+
+  // Where several values have one name (an op that was written as several), the last one is the tensor of the model; pieces of a
+  // weight are all of them.
+  void nameValues() {
+    for (mlir::BlockArgument argument : function_.getArguments()) values_[valueName(argument)] = {argument};
+    for (mlir::Operation& op : function_.getBody().front()) {
+      nodes_[nodeName(op.getLoc())].push_back(&op);
+      for (mlir::OpResult result : op.getResults()) {
+        std::string name = isNone(result) ? "" : valueName(result);
+        if (name.empty()) continue;
+        std::vector<mlir::Value>& named = values_[name];
+        if (!mlir::isa<WeightOp>(op)) named.clear();
+        named.push_back(result);
+      }
+    }
+    // Outputs go by their own names too.
+    mlir::Operation* terminator = function_.getBody().front().getTerminator();
+    for (mlir::OpOperand& operand : terminator->getOpOperands())
+      if (auto name = function_.getResultAttrOfType<mlir::StringAttr>(operand.getOperandNumber(), "onnx.name"))
+        values_.try_emplace(name.str(), std::vector<mlir::Value>{operand.get()});
+    values_.erase("");
+    nodes_.erase("");
+  }
+
+  template <typename Map>
+  static std::vector<typename Map::const_iterator> matching(const Map& map, const std::string& pattern) {
+    std::vector<typename Map::const_iterator> found;
+    for (auto it = map.begin(); it != map.end(); ++it)
+      if (isGlob(pattern) ? globMatches(pattern, it->first) : pattern == it->first) found.push_back(it);
+    return found;
+  }
+
+  template <typename Map>
+  static std::string nearest(const Map& map, const std::string& name) {
+    std::string best;
+    unsigned distance = std::max<unsigned>(3, static_cast<unsigned>(name.size()) / 3) + 1;
+    for (const auto& [other, unused] : map)
+      if (unsigned d = llvm::StringRef(other).edit_distance(name, true, distance); d < distance)
+        best = other, distance = d;
+    return best.empty() ? "" : "; the nearest name is \"" + best + "\"";
+  }
+
+  // --- tensors --------------------------------------------------------------------------------------------------------------
+
+  void pinTensors(const ShardSpec& spec) {
+    std::vector<Request> requests;
+    for (const TensorSpec& tensor : spec.tensors) {
+      auto found = matching(values_, tensor.pattern);
+      if (found.empty())
+        complainAt(tensor.path, "the model has no such tensor after import" +
+                                    (isGlob(tensor.pattern) ? "" : nearest(values_, tensor.pattern)));
+      for (auto it : found)
+        for (mlir::Value value : it->second) request(requests, tensor, it->first, value);
+    }
+    for (const Request& one : requests) pin(one);
+  }
+
+  void request(std::vector<Request>& requests, const TensorSpec& tensor, const std::string& name, mlir::Value value) {
+    size_t rank = dimsOf(value.getType()).size();
+    if (tensor.dims.size() > rank)
+      return complainAt(tensor.path, "gives " + std::to_string(tensor.dims.size()) + " dims, and " + name + " has " +
+                                         std::to_string(rank) + ": " + typeText(value));
+    auto it = llvm::find_if(requests, [&](const Request& r) { return r.value == value; });
+    if (it == requests.end())
+      it = requests.insert(requests.end(),
+                           {value, std::vector<SpecDim>(rank), std::vector<std::string>(rank), tensor.path});
+    for (size_t d = 0; d < tensor.dims.size(); ++d) {
+      if (!tensor.dims[d]) continue;
+      std::string path = tensor.path + "/" + std::to_string(d);
+      if (it->dims[d] && *it->dims[d] != *tensor.dims[d]) {
+        complainAt(path, "says " + axesText(*tensor.dims[d]) + " of dim " + std::to_string(d) + " of " + name +
+                             ", and " + it->paths[d] + " says " + axesText(*it->dims[d]) + "; leave one of them out");
+        continue;
+      }
+      it->dims[d] = tensor.dims[d];
+      it->paths[d] = path;
+    }
+  }
+
+  static std::string axesText(const std::vector<std::string>& axes) {
+    std::string text = "[";
+    for (const std::string& axis : axes) text += (text.size() > 1 ? ", " : "") + axis;
+    return text + "]";
+  }
+
+  static std::string typeText(mlir::Value value) {
+    std::string text = "[";
+    for (Expr dim : dimsOf(value.getType())) text += (text.size() > 1 ? ", " : "") + dim.str();
+    return text + "]";
+  }
+
+  // An indivisible split is pinned with the finest granules, which leaves them to the compiler (pin.h).
+  void pin(const Request& request) {
+    Exprs dims = dimsOf(request.value.getType());
+    Pin pin;
+    pin.sharding = Sharding::replicated(static_cast<int>(dims.size()));
+    pin.open.assign(dims.size(), true);
+    AxisList used;
+    bool isRight = true;
+    for (size_t d = 0; d < dims.size(); ++d) {
+      if (!request.dims[d]) continue;
+      pin.open[d] = false;
+      AxisList axes;
+      for (const std::string& text : *request.dims[d]) isRight &= addAxis(text, request.paths[d], used, axes);
+      axes = canonical(axes);
+      if (axes.empty()) continue;
+      int64_t parts = sizeOf(axes);
+      if (auto size = dims[d].constant(); size && *size < parts) {
+        complainAt(request.paths[d], "dim " + std::to_string(d) + " has " + std::to_string(*size) +
+                                         (*size == 1 ? " element" : " elements") + ", which cannot be split in " +
+                                         std::to_string(parts) + " parts; use a smaller axis or another dim");
+        isRight = false;
+      }
+      pin.sharding.dims[d].factors.push_back({dims[d], axes, dims[d]});
+    }
+    if (!isRight) return;
+    pin.sharding = canonical(pin.sharding, dims, facts_);
+    if (Status status = validate(pin.sharding, dims, mesh_, facts_); !status.ok())
+      return complainAt(request.path, status.message());
+    setPin(request.value, pin, mesh_);
+    setOrigin(request.value, file_ + ": " + request.path);
+  }
+
+  bool addAxis(const std::string& text, const std::string& path, AxisList& used, AxisList& axes) {
+    auto sub = mesh_.parseSubAxis(text);
+    if (!sub.ok()) {
+      complainAt(path, sub.status().message());
+      return false;
+    }
+    if (overlaps(used, *sub)) {
+      complainAt(path, "axis " + text + " is used twice; an axis splits one dim of a tensor");
+      return false;
+    }
+    used.push_back(*sub);
+    axes.push_back(*sub);
+    return true;
+  }
+
+  void setOrigin(mlir::Value value, const std::string& text) {
+    auto attr = mlir::StringAttr::get(&getContext(), text);
+    if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value))
+      function_.setArgAttr(argument.getArgNumber(), kOriginAttr, attr);
+    else
+      value.getDefiningOp()->setAttr(kOriginAttr, attr);
+  }
+
+  // --- nodes and states -----------------------------------------------------------------------------------------------------
+
+  void pinNode(const NodeSpec& node) {
+    auto found = matching(nodes_, node.pattern);
+    if (found.empty())
+      complainAt(node.path, "the model has no such node after import" +
+                                (isGlob(node.pattern) ? "" : nearest(nodes_, node.pattern)));
+    if (node.stage && *node.stage != 0)
+      complainAt(node.path + "/stage", "pipeline stages are not built yet; only stage 0 is allowed");
+    for (auto it : found)
+      if (!node.strategy.empty()) pinStrategy(node, it->first, it->second);
+  }
+
+  // Of several ops that a node became, the one that computes most is meant.
+  void pinStrategy(const NodeSpec& node, const std::string& name, const std::vector<mlir::Operation*>& ops) {
+    auto flops = [](mlir::Operation* op) { return rowOf(op) ? rowOf(op)->flopsPerPoint : -1; };
+    mlir::Operation* op =
+        *std::max_element(ops.begin(), ops.end(), [&](auto* a, auto* b) { return flops(a) < flops(b); });
+    mlir::NamedAttrList strategies;
+    for (const NodeSpec::Split& split : node.strategy) {
+      if (mesh_.axisIndex(split.axis) < 0) {
+        complainAt(split.path, "there is no axis " + split.axis + "; " + axisNames());
+        continue;
+      }
+      if (split.operand >= op->getNumOperands() || isNone(op->getOperand(split.operand)) ||
+          split.dim >= dimsOf(op->getOperand(split.operand).getType()).size()) {
+        complainAt(split.path, name + " (" + op->getName().getStringRef().str() + ") has no dim " +
+                                   std::to_string(split.dim) + " of an operand " + std::to_string(split.operand) +
+                                   "; it has " + operandsText(op));
+        continue;
+      }
+      strategies.set(split.axis, mlir::StringAttr::get(
+                                     &getContext(), std::to_string(split.operand) + "." + std::to_string(split.dim)));
+    }
+    if (!strategies.empty()) op->setAttr("dist.pin_strategy", strategies.getDictionary(&getContext()));
+  }
+
+  static std::string operandsText(mlir::Operation* op) {
+    std::string text;
+    for (mlir::Value operand : op->getOperands())
+      text += (text.empty() ? "" : ", ") + (isNone(operand) ? std::string("none") : typeText(operand));
+    return text.empty() ? "none" : text;
+  }
+
+  // dist.state = {input = "output"}: what a run leaves in the output the next one finds in the input.
+  void tieStates(const ShardSpec& spec) {
+    std::map<std::string, size_t> inputs, outputs;
+    for (mlir::BlockArgument argument : function_.getArguments()) inputs[valueName(argument)] = argument.getArgNumber();
+    for (unsigned i = 0; i < function_.getNumResults(); ++i)
+      if (auto name = function_.getResultAttrOfType<mlir::StringAttr>(i, "onnx.name")) outputs[name.str()] = i;
+    mlir::NamedAttrList states;
+    for (const StateSpec& state : spec.state) {
+      auto input = inputs.find(state.input);
+      auto output = outputs.find(state.output);
+      if (input == inputs.end())
+        complainAt(state.path, "the model has no input " + state.input + nearest(inputs, state.input));
+      if (output == outputs.end())
+        complainAt(state.path, "the model has no output " + state.output + nearest(outputs, state.output));
+      if (input == inputs.end() || output == outputs.end()) continue;
+      if (dimsOf(function_.getArgumentTypes()[input->second]).size() !=
+          dimsOf(function_.getResultTypes()[output->second]).size())
+        complainAt(state.path, state.input + " and " + state.output + " differ in the number of dims");
+      states.set(state.input, mlir::StringAttr::get(&getContext(), state.output));
+    }
+    if (!states.empty()) getOperation()->setAttr("dist.state", states.getDictionary(&getContext()));
+  }
+
+  mlir::func::FuncOp function_;
+  std::string file_;
+  Mesh mesh_;
+  Facts facts_;
+  std::map<std::string, std::vector<mlir::Value>> values_;
+  std::map<std::string, std::vector<mlir::Operation*>> nodes_;
 };
 
 }  // namespace
 
 std::unique_ptr<mlir::Pass> createAnnotatePass() { return std::make_unique<Annotate>(); }
 
-std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh) {
+std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh, const std::string& spec) {
   auto pass = std::make_unique<Annotate>();
   pass->meshText = mesh;
+  pass->specPath = spec;
   return pass;
 }
 

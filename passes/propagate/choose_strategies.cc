@@ -224,6 +224,7 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     llvm::SmallVector<WeightOp> weights(block().getOps<WeightOp>());
     for (WeightOp weight : weights) {
       mlir::Value value = weight->getResult(0);
+      if (pins_.count(value)) continue;
       Exprs dims = dimsOf(value.getType());
       Sharding stored = outSharding(weight->getResult(0));
       int64_t storedCount = maxLocalCount(stored, dims, mesh_, sizes_);
