@@ -329,29 +329,41 @@ class Search {
     for (const WeightVariable& weight : weights_)
       for (size_t s = 0; s < weight.excess.size(); ++s)
         graph_.setCost(weight.id, static_cast<int>(s), secondsPerByte * weight.excess[s]);
-    return graph_.minimize();
+    CostGraph::Solution solution = graph_.minimize();
+    // Whatever fits pays at most the price of all that is allowed: this is a bound on every plan under the limit.
+    bound_ = std::max(bound_, solution.cost - solution.gap - secondsPerByte * allowedExcess_);
+    return solution;
   }
 
   // Under the limit the price of a byte rises until the plan fits; the cheapest plan seen that fits is taken. Where even the
   // price of a slow disk does not make it fit, no plan does, and the smallest one is taken.
   CostGraph::Solution solveUnderLimit() {
+    allowedExcess_ = options_.maxWeightShare < kInfinity
+                         ? (options_.maxWeightShare - 1) * totalWeightBytes_ / numRanks()
+                         : kInfinity;
     CostGraph::Solution best = minimizeAt(0);
-    if (options_.maxWeightShare == kInfinity) return best;
-    double allowedExcess = (options_.maxWeightShare - 1) * totalWeightBytes_ / numRanks();
-    if (excessOf(best) <= allowedExcess) return best;
+    if (excessOf(best) <= allowedExcess_) return best;
     double low = 0, high = 1e-3;
     best = minimizeAt(high);
-    if (excessOf(best) > allowedExcess) return best;
+    if (excessOf(best) > allowedExcess_) return best;
     for (int i = 0; i < 24; ++i) {
       double middle = low == 0 ? high / 100 : std::sqrt(low * high);
       CostGraph::Solution solution = minimizeAt(middle);
-      if (excessOf(solution) <= allowedExcess)
-        best = solution, high = middle;
-      else
+      if (excessOf(solution) <= allowedExcess_) {
+        if (secondsOf(solution) < secondsOf(best)) best = solution;
+        high = middle;
+      } else {
         low = middle;
+      }
       if (low > 0 && high / low < 1.1) break;
     }
     return best;
+  }
+
+  // Without the price of bytes.
+  double secondsOf(const CostGraph::Solution& solution) {
+    for (const WeightVariable& weight : weights_) graph_.setCost(weight.id, solution.states[weight.id], 0);
+    return graph_.costOf(solution.states);
   }
 
   SearchResult read(const CostGraph::Solution& solution) {
@@ -367,9 +379,8 @@ class Search {
         result.strategies.leaves[value] = variable.states[solution.states[variable.id]];
     for (const Variable& output : outputs_)
       result.strategies.results.push_back(output.states[solution.states[output.id]]);
-    result.gap = solution.gap;
-    for (const WeightVariable& weight : weights_) graph_.setCost(weight.id, solution.states[weight.id], 0);
-    result.seconds = graph_.costOf(solution.states);
+    result.seconds = secondsOf(solution);
+    result.gap = std::max(0.0, result.seconds - bound_);
     if (totalWeightBytes_ > 0) result.weightShare = 1 + excessOf(solution) * numRanks() / totalWeightBytes_;
     return result;
   }
@@ -384,7 +395,7 @@ class Search {
   std::vector<Variable> outputs_;
   llvm::DenseSet<mlir::Value> auxiliary_;
   std::vector<WeightVariable> weights_;
-  double totalWeightBytes_ = 0, largestWholeMatrix_ = 0;
+  double totalWeightBytes_ = 0, largestWholeMatrix_ = 0, allowedExcess_ = 0, bound_ = 0;
   std::unordered_map<const void*, std::unique_ptr<TypeCosts>> costs_;
 };
 

@@ -77,8 +77,17 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
 
   StatusOr<AxisChoice> choose(int axis, const BlockRules& rules, const Machine& machine) {
     const std::string& name = mesh_.axes()[axis].name;
-    if (name == "dp" || name == "sp") return splitOneSymbol(axis, name, rules);
+    bool isSymbolAxis = name == "dp" || name == "sp";
+    bool hasSymbol = !(name == "dp" ? batchSymbol() : sequenceSymbol()).empty();
+    // Where there is no symbol to split, what the user said of single tensors is all there is to follow.
+    if (isSymbolAxis && (hasSymbol || !isAskedFor(axis))) return splitOneSymbol(axis, name, rules);
     return search(axis, name, rules, machine);
+  }
+
+  bool isAskedFor(int axis) const {
+    return llvm::any_of(pins_, [&](const auto& entry) {
+      return llvm::any_of(entry.second.sharding.usedAxes(), [&](const SubAxis& sub) { return sub.axis == axis; });
+    });
   }
 
   StatusOr<AxisChoice> splitOneSymbol(int axis, const std::string& name, const BlockRules& rules) {

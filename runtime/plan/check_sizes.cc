@@ -156,6 +156,14 @@ class RankCheck {
         holds = dim != splitDim && dim < in.size() && splitDim < in.size() && in[dim] == parts[mine] &&
                 in[splitDim] == sum(splits) && equalBut(in, out, {{dim, sum(parts)}, {splitDim, splits[mine]}});
         break;
+      case Step::PERMUTE: {
+        // What is received has the sender's dims.
+        int64_t peer = ofMembers(c.peer(), members)[mine];
+        holds = in.size() == out.size() && peer >= 0 && peer < static_cast<int64_t>(members.ranks.size());
+        for (size_t d = 0; holds && d < out.size(); ++d)
+          holds = out[d] == ofMembers(c.input().dims(static_cast<int>(d)), members)[static_cast<size_t>(peer)];
+        break;
+      }
       default:
         holds = in == out;
         break;
