@@ -56,13 +56,25 @@ std::string convRule(const OpView& op) {
   return rule + " -> n " + out + " " + dimNames("y", spatial, "!");
 }
 
-// A split of groups leaves this rank as many as its channels make.
-SymbolicAttr localGroup(const OpView& op) {
-  const int64_t group = op.intAttr("group", 1);
-  if (group == 1) return group;
-  const Expr local = Expr::floorDiv(op.dims(0)[1], op.dims(1)[1]);
-  if (local.isConstant()) return *local.constant();
-  return local;
+// The groups' factor, or -1 for one group.
+int groupFactor(const OpView& op, const Rule& rule) {
+  return op.intAttr("group", 1) == 1 ? -1 : rule.operands[0].dims[1].front();
+}
+
+// Weights are laid out for a number of groups, so that every rank must have equally many.
+bool convAdmits(const OpView& op, const Rule& rule, const Strategy& strategy) {
+  const int factor = groupFactor(op, rule);
+  if (factor < 0 || strategy.splits[factor].empty()) return true;
+  const auto& splits = strategy.splits[factor];
+  return splits.size() == 1 && op.intAttr("group", 1) % sizeOf(splits[0].axes) == 0;
+}
+
+Row::LocalAttrs localizeConv(const OpView& op, const Rule& rule, const Strategy& strategy, const Mesh&) {
+  const int factor = groupFactor(op, rule);
+  if (factor < 0 || strategy.splits[factor].empty()) return {};
+  mlir::Builder builder(op.operation()->getContext());
+  const int64_t local = op.intAttr("group", 1) / sizeOf(strategy.splits[factor][0].axes);
+  return {{{"group", builder.getI64IntegerAttr(local)}}};
 }
 
 KernelCall convCall(const OpView& op) {
@@ -72,8 +84,9 @@ KernelCall convCall(const OpView& op) {
   call.attrs = {{"strides", window->strides},
                 {"dilations", window->dilations},
                 {"pads", window->pads()},
-                {"group", localGroup(op)}};
+                {"group", op.intAttr("group", 1)}};
   call.operands = {0, 1, op.has(2) ? 2 : -1};
+  call.denseOperands = 0b110;
   return call;
 }
 
@@ -95,7 +108,8 @@ Row conv() {
   row.name = "Conv";
   row.ruleFor = convRule;
   row.infer = inferConv;
-  row.linearIn = 0b11;
+  row.admits = convAdmits;
+  row.localize = localizeConv;
   row.flopsPerPoint = 2;
   row.lowering = KernelBody{convCall};
   row.decomposition = ExpandBody{splitOffBias};

@@ -114,24 +114,6 @@ Row linear(Row row) {
   return row;
 }
 
-// The mean of this rank's elements over the global count is its part of the sum.
-Row::LocalAttrs localizeMean(const OpView& op, const Rule& rule, const Strategy& strategy, const Mesh&) {
-  Expr count = 1;
-  bool isSplit = false;
-  for (int axis : axesOf(op)) {
-    for (int factor : rule.operands[0].dims[axis]) isSplit |= !strategy.splits[factor].empty();
-    count *= op.dims(0)[axis];
-  }
-  if (!isSplit) return {};
-  return {{{"count", exprsAttr(op.operation()->getContext(), {count})}}};
-}
-
-Row mean() {
-  Row row = linear(reduction("ReduceMean", {Reduction::Kind::kSum, wide, overCount, nullptr}));
-  row.localize = localizeMean;
-  return row;
-}
-
 // --- Reductions with a last step. ------------------------------------------------------------------------------------------------
 
 mlir::Value reduceLike(NodeBuilder& n, const OpView& op, llvm::StringRef name, mlir::Value x, bool keep) {
@@ -180,7 +162,7 @@ llvm::ArrayRef<Row> reductionRows() {
   using Kind = Reduction::Kind;
   static const std::vector<Row> kRows = {
       linear(reduction("ReduceSum", {Kind::kSum, wide, nullptr, nullptr}, sumValue)),
-      mean(),
+      linear(reduction("ReduceMean", {Reduction::Kind::kSum, wide, overCount, nullptr})),
       reduction<kMax>("ReduceMax", {Kind::kMax, nullptr, nullptr, nullptr}, maxValue),
       reduction<kMin>("ReduceMin", {Kind::kMin, nullptr, nullptr, nullptr}, minValue),
       reduction<kProd>("ReduceProd", {Kind::kProd, wide, nullptr, nullptr}, prodValue),

@@ -50,8 +50,8 @@ struct ScalarBody {
 };
 
 // result = finish(reduce over `axes` of map(x)), cast to the result's type: map and finish may compute in a wider one. `count`
-// is a node with the global number of reduced elements, of the type of `reduced`: from the attribute "count" (#dist.exprs<[…]>)
-// that localisation sets, else from the operand's dims.
+// is a node with the global number of reduced elements, of the type of `reduced`: from the attribute "dist.count" (#dist.exprs<[…]>)
+// that partitioning sets, else from the operand's dims.
 struct ReduceBody {
   Reduction::Kind kind;
   int (*map)(BodyBuilder& b, int x);                      // null: x itself
@@ -81,7 +81,9 @@ struct KernelCall {
   // e.g. Gemm's transB swaps dims; Conv's bias). -1: absent.
   std::vector<int> operands;
   std::vector<std::function<SymbolicView(const SymbolicView&)>> operandViews;
-  // The same for the results: the window of the result that the kernel writes (null or shorter: as it is).
+  // Operands, by the kernel's order, that it wants dense and row-major: bit i for operand i. A window that is not is copied.
+  uint32_t denseOperands = 0;
+  // As operandViews for the results: the window of the result that the kernel writes (null or shorter: as it is).
   std::vector<std::function<SymbolicView(const SymbolicView&)>> resultViews;
 };
 struct KernelBody {

@@ -150,6 +150,8 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
       mlir::Value value = op->getOperand(operand);
       if (i < call.operandViews.size() && call.operandViews[i])
         value = createView(builder, op->getLoc(), value, call.operandViews[i](viewOf(value)));
+      if (call.denseOperands >> i & 1 && !isDense(viewOf(value)))
+        value = builder.create<step::CopyOp>(op->getLoc(), value.getType(), value);
       inputs.push_back(value);
     }
     llvm::SmallVector<mlir::NamedAttribute> attrs;
@@ -168,6 +170,13 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
     op->replaceAllUsesWith(step);
     op->erase();
     return mlir::success();
+  }
+
+  bool isDense(const SymbolicView& view) const {
+    const Exprs dense = denseStrides(view.dims);
+    for (size_t i = 0; i < dense.size(); ++i)
+      if (view.dims[i] != Expr(1) && !facts_.provablyEqual(view.strides[i], dense[i])) return false;
+    return true;
   }
 
   // How the kernel sees its results, where that is not as they are: per result [offset, dims, strides] or unit.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "runtime/kernels/attr_reader.h"
 #include "runtime/kernels/conv/float_conv.h"
@@ -6,11 +7,23 @@
 #include "runtime/kernels/float_rows.h"
 #include "runtime/kernels/matmul/panels.h"
 #include "runtime/kernels/small_product.h"
+#include "runtime/kernels/strided.h"
 
 namespace shardwright {
 namespace {
 
 constexpr int64_t kTypicalSpatial = 28;  // what a layout of w is chosen for where nothing is assumed
+
+// A sum over no channels, which a rank has where channels are split among more ranks than there are.
+class ZeroOutput : public PreparedKernel {
+ public:
+  void run(const TensorRef*, const TensorRef* outputs, void*, ThreadPool&) override {
+    const TensorRef& y = outputs[0];
+    const int64_t bytes = bitWidth(y.dtype) / 8;
+    for (int64_t i = 0; i < y.count(); ++i)
+      std::memset(y.as<char>() + flatOffset(i, y.rank, y.dims, y.strides) * bytes, 0, bytes);
+  }
+};
 
 class Conv : public Kernel {
  public:
@@ -137,8 +150,11 @@ StatusOr<std::unique_ptr<PreparedKernel>> Conv::prepare(const std::vector<Tensor
   ConvShape shape{x.dims[1], w.dims[0], group, {}};
   SW_ASSIGN_OR_RETURN(shape.spatial,
                       readWindow(spec_, attrs, std::vector<int64_t>(w.dims + 2, w.dims + w.rank), x, y, true));
-  bool emptySum = x.dims[1] == 0;
-  if (emptySum) return stepError(spec_, "convolves " + describe(x) + "; it must have at least one channel");
+  if (x.dims[1] == 0) {
+    bool isBare = (inputs.size() == 2 || (inputs.size() == 3 && inputs[2].absent())) && postOps_.ops().empty();
+    if (isBare) return std::unique_ptr<PreparedKernel>(std::make_unique<ZeroOutput>());
+    return stepError(spec_, "convolves " + describe(x) + "; with a bias or post-ops it must have at least one channel");
+  }
   if (group == 1 && isPointwise(w) && !window_) {
     return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), productDepth_ > 0, numThreads);
   }

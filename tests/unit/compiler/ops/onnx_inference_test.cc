@@ -72,6 +72,8 @@ const Sample kSamples[] = {
     {"float[5,4] a", "y = EyeLike<dtype=7>(a)"},
 };
 
+void PrintTo(const Sample& sample, std::ostream* stream) { *stream << sample.nodes; }
+
 class OnnxInferenceTest : public OnnxTest, public testing::WithParamInterface<Sample> {};
 
 std::string dimsOfOnnx(const onnx::ValueInfoProto& info) {

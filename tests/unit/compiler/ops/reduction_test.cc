@@ -69,20 +69,6 @@ TEST_F(ReductionTest, old_axes_become_an_operand) {
   EXPECT_EQ(str(shapes[0].dims), "[batch, 1]");
 }
 
-TEST_F(ReductionTest, the_mean_of_a_split_dim_divides_by_the_global_count) {
-  mlir::Operation* op = node("ReduceMean", {input({"batch", "7"}), ints({1})});
-  const OpView view(op, facts);
-  const Rule parsed = *ruleOf(view, *rowOf(op));
-  const Mesh mesh = *Mesh::parse("tp=2");
-  Strategy strategy(static_cast<int>(parsed.factors.size()));
-  strategy.splits[0] = {{Expr(1), {mesh.whole(0)}, Expr(2)}};
-  EXPECT_TRUE(rowOf(op)->localize(view, parsed, strategy, mesh).set.empty());
-  strategy.splits[1] = {{Expr(1), {mesh.whole(0)}, Expr(7)}};
-  const auto attrs = rowOf(op)->localize(view, parsed, strategy, mesh).set;
-  ASSERT_EQ(attrs.size(), 1u);
-  EXPECT_EQ(exprsOf(attrs[0].second)[0], Expr(7));
-}
-
 TEST_F(ReductionTest, order) {
   mlir::Value x = input({"batch", "9"});
   EXPECT_EQ(rule(node("ArgMax", {x}, {attr("axis", -1), attr("keepdims", 0)})), " d0 !k1 -> d0");
