@@ -78,9 +78,9 @@ class Checker {
                                     std::to_string(needed) + ": export the model again");
     std::optional<int64_t> size = fileSize(location, where);
     if (size && (*offset > *size || needed > *size - *offset))
-      errors_.add(where, "external data at bytes " + std::to_string(*offset) + " to " +
-                             std::to_string(*offset + needed) + " of \"" + location + "\", which has " +
-                             std::to_string(*size) + "; the file is cut short or belongs to another model");
+      errors_.add(where, "external data of " + std::to_string(needed) + " bytes at offset " + std::to_string(*offset) +
+                             " of \"" + location + "\", which has " + std::to_string(*size) +
+                             "; the file is cut short or belongs to another model");
   }
 
   // Why a location is not a file in the model's folder; empty if it is.

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <random>
+
 #include "compiler/dist/module_symbols.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/onnx/value_names.h"
@@ -220,6 +222,50 @@ TEST_F(ImportModel, all_that_is_wrong_is_reported) {
   EXPECT_THAT(module.status().message(), HasSubstr("model.onnx: input \"x\" has no shape"));
   EXPECT_THAT(module.status().message(), HasSubstr("model.onnx: input \"s\" is not a tensor"));
   EXPECT_THAT(module.status().message(), HasSubstr("model.onnx: w: a tensor of FLOAT holds other than the 3 elements"));
+}
+
+// Every reader meets damaged files. Bytes of a model with most kinds of fields are changed, removed or repeated; what comes
+// out is an error or a module, and never a crash.
+TEST_F(ImportModel, damaged_models_are_refused_or_imported) {
+  onnx::ModelProto proto = parseModel(R"(<ir_version: 10, opset_import: ["" : 20, "my" : 1]>
+      g (float[b, 3] x, int64["b + 1", ?] ids) => (float[b, 3] y, float z) {
+        c = Constant <value = float[2] {1.5, -2.5}>()
+        [cut] l, r = Split <axis = 1, num_outputs = 2> (x)
+        y = my.F <by = 2.0>(x)
+        z = If (t) <then_branch = a () => (float u) { u = Neg(l) }, else_branch = e () => (float v) { v = Neg(r) }>
+      }
+      <domain: "my", opset_import: ["" : 18]> F <by> (a) => (o) { f = Constant <value_float: float = @by>() o = Mul(a, f) })");
+  proto.mutable_graph()->mutable_node(3)->set_input(0, "ids");
+  onnx::TensorProto& tensor = *proto.mutable_graph()->add_initializer();
+  tensor.set_name("w");
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.add_dims(300);
+  tensor.set_raw_data(std::string(1200, 'w'));
+  const std::string good = proto.SerializeAsString();
+  ASSERT_TRUE(import(proto).ok()) << import(proto).status().message();
+  std::mt19937 random(20250721);
+  int imported = 0;
+  for (int i = 0; i < 600; ++i) {
+    std::string bytes = good;
+    for (int n = 1 + random() % 3; n > 0; --n) {
+      size_t at = random() % bytes.size();
+      switch (random() % 3) {
+        case 0:
+          bytes[at] = static_cast<char>(random());
+          break;
+        case 1:
+          bytes.erase(at, 1 + random() % 8);
+          break;
+        default:
+          bytes.insert(at, bytes.substr(at, 1 + random() % 8));
+      }
+      if (bytes.empty()) bytes = "x";
+    }
+    folder_.write("model.onnx", bytes);
+    auto model = readModelFile(folder_.file("model.onnx"));
+    if (model.ok()) imported += importModel(&context_, *model, {}).ok();
+  }
+  EXPECT_GT(imported, 20);
 }
 
 }  // namespace

@@ -158,7 +158,7 @@ const ExternalCase kExternalCases[] = {
     {"with_a_checksum", {{"location", "./w.bin"}, {"checksum", "00"}}, ""},
     {"one_byte_beyond_the_end",
      {{"location", "w.bin"}, {"offset", "8"}},
-     "at bytes 8 to 28 of \"w.bin\", which has 27"},
+     "of 20 bytes at offset 8 of \"w.bin\", which has 27"},
     {"offset_that_overflows", {{"location", "w.bin"}, {"offset", "9223372036854775800"}}, "which has 27"},
     {"negative_offset", {{"location", "w.bin"}, {"offset", "-4"}}, "offset is \"-4\""},
     {"offset_that_is_no_number", {{"location", "w.bin"}, {"offset", "0x10"}}, "offset is \"0x10\""},
