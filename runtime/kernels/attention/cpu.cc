@@ -55,8 +55,7 @@ class PreparedAttention : public PreparedKernel {
         panel_(productPanel()),
         paddedDepth_(roundUp(s_.valueDepth, panel_)),
         few_(s_.rows() < kFewRows),
-        wholeHead_(s_.keys * s_.depth <= kWholeHead),
-        valuesInPlace_(s_.v.dtype == DType::kFloat32 && s_.v.strides[3] == 1 && paddedDepth_ == s_.valueDepth) {}
+        wholeHead_(s_.keys * s_.depth <= kWholeHead) {}
 
   int64_t scratchBytes() const override {
     return numThreads_ * workspaceFloats() * static_cast<int64_t>(sizeof(float));
@@ -75,10 +74,17 @@ class PreparedAttention : public PreparedKernel {
  private:
   int64_t keyTile() const { return roundUp(kKeys, panel_); }
   int64_t laidKeys() const { return few_ ? 0 : wholeHead_ ? roundUp(s_.keys, panel_) : keyTile(); }
+  static bool inPlace(const TensorRef& x) { return x.dtype == DType::kFloat32 && x.strides[3] == 1; }
+  int64_t valueFloats() const {
+    return inPlace(s_.v) && (few_ || paddedDepth_ == s_.valueDepth) ? 0 : keyTile() * paddedDepth_;
+  }
+  int64_t rowFloats() const {
+    int64_t rows = few_ ? keyTile() : panel_;
+    return roundUp(std::max(s_.hasMask ? keyTile() : 0, inPlace(s_.k) ? 0 : rows * s_.depth), 16);
+  }
   int64_t workspaceFloats() const {
     return roundUp(kQueryRows * s_.depth, 16) + kQueryRows * keyTile() + kQueryRows * paddedDepth_ +
-           roundUp(laidKeys() * s_.depth, 16) + keyTile() * paddedDepth_ +
-           roundUp(keyTile() * std::max<int64_t>(s_.depth, 1), 16);
+           roundUp(laidKeys() * s_.depth, 16) + valueFloats() + rowFloats();
   }
   Workspace workspace(float* at) const {
     Workspace w;
@@ -91,8 +97,8 @@ class PreparedAttention : public PreparedKernel {
     w.scores = take(kQueryRows * keyTile());
     w.sums = take(kQueryRows * paddedDepth_);
     w.keys = take(roundUp(laidKeys() * s_.depth, 16));
-    w.values = take(keyTile() * paddedDepth_);
-    w.row = take(roundUp(keyTile() * std::max<int64_t>(s_.depth, 1), 16));
+    w.values = take(valueFloats());
+    w.row = take(rowFloats());
     return w;
   }
 
@@ -112,7 +118,7 @@ class PreparedAttention : public PreparedKernel {
   AttentionShape s_;
   int numThreads_;
   int64_t panel_, paddedDepth_;
-  bool few_, wholeHead_, valuesInPlace_;
+  bool few_, wholeHead_;
 };
 
 void PreparedAttention::loadQueries(const TensorRef& q, int64_t head, int64_t first, int64_t rows, float* to) const {
