@@ -21,6 +21,8 @@ std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh, const st
 std::unique_ptr<mlir::Pass> createChooseStrategiesPass();
 std::unique_ptr<mlir::Pass> createExpandDecomposedPass();
 std::unique_ptr<mlir::Pass> createInsertReshardsPass();
+std::unique_ptr<mlir::Pass> createExplainPass();
+std::unique_ptr<mlir::Pass> createExplainPass(const std::string& tensor);
 
 // verify
 std::unique_ptr<mlir::Pass> createVerifyPropagatedPass();

@@ -27,6 +27,7 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addNestedPass<mlir::func::FuncOp>(createExpandDecomposedPass());
   manager.addNestedPass<mlir::func::FuncOp>(createInsertReshardsPass());
   manager.addNestedPass<mlir::func::FuncOp>(createVerifyPropagatedPass());
+  if (!options.explain.empty()) manager.addNestedPass<mlir::func::FuncOp>(createExplainPass(options.explain));
   // partition
   manager.addPass(createPartitionPass());
   manager.addPass(mlir::createCSEPass());

@@ -21,6 +21,7 @@ void registerPasses() {
   };
   for (auto create : all) mlir::registerPass(create);
   mlir::registerPass([] { return createAnnotatePass(); });
+  mlir::registerPass([] { return createExplainPass(); });
 }
 
 }  // namespace shardwright

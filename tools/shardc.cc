@@ -38,10 +38,9 @@ int usage(const std::string& message) {
 
 // Options of the command line that are fixed but not built; each says so.
 struct NotBuilt {
-  std::string schedule, explain, annotated, memoryLimit, microbatches;
+  std::string schedule, annotated, memoryLimit, microbatches;
   const char* used() const {
     if (!schedule.empty()) return "--schedule";
-    if (!explain.empty()) return "--explain";
     if (!annotated.empty()) return "--annotated";
     if (!memoryLimit.empty()) return "--memory-limit";
     if (!microbatches.empty()) return "--microbatches";
@@ -79,7 +78,7 @@ int main(int argc, char** argv) {
   app.add_option("--microbatches", notBuilt.microbatches, "Parts that a batch is cut into")->option_text("M");
   app.add_option("--schedule", notBuilt.schedule, "The schedule of microbatches")->option_text("NAME");
   app.add_option("--annotated", notBuilt.annotated, "Write the model with its shardings")->option_text("OUT.onnx");
-  app.add_option("--explain", notBuilt.explain, "Say where a tensor's sharding comes from")->option_text("TENSOR");
+  app.add_option("--explain", options.explain, "Say where a tensor's sharding comes from")->option_text("TENSOR");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -68,6 +68,7 @@ class Search {
     for (mlir::Operation& op : block_) addOp(&op);
     for (const OpChoices& op : space_.ops()) connectOperands(op);
     connectOutputs();
+    for (auto [argument, result] : options_.ties) tie(block_.getArgument(argument), outputs_[result]);
     return read(solveUnderLimit());
   }
 
@@ -103,7 +104,8 @@ class Search {
 
   // Tables that no rule can split are outside the limit, on both sides.
   bool isLimited(mlir::Value weight) const {
-    return options_.maxWeightShare < kInfinity && space_.statesOf(weight).size() > 1;
+    return options_.maxWeightShare < kInfinity && space_.statesOf(weight).size() > 1 &&
+           shapeOf(weight).dims.size() >= options_.minWeightRank;
   }
   static bool isMatrix(mlir::Value weight) { return shapeOf(weight).dims.size() >= 2; }
 
@@ -312,6 +314,16 @@ class Search {
     }
   }
 
+  void tie(mlir::Value argument, const Variable& output) {
+    constexpr double kUnequalSeconds = 1;  // more than any plan
+    auto producer = producers_.find(argument);
+    if (producer == producers_.end()) return;
+    std::vector<double> table;
+    for (const Sharding& in : producer->second.states)
+      for (const Sharding& out : output.states) table.push_back(in == out ? 0 : kUnequalSeconds);
+    graph_.addEdge(producer->second.id, output.id, std::move(table));
+  }
+
   // --- limits ---------------------------------------------------------------------------------------------------------------
 
   struct WeightVariable {
@@ -331,7 +343,8 @@ class Search {
         graph_.setCost(weight.id, static_cast<int>(s), secondsPerByte * weight.excess[s]);
     CostGraph::Solution solution = graph_.minimize();
     // Whatever fits pays at most the price of all that is allowed: this is a bound on every plan under the limit.
-    bound_ = std::max(bound_, solution.cost - solution.gap - secondsPerByte * allowedExcess_);
+    double rebate = secondsPerByte > 0 ? secondsPerByte * allowedExcess_ : 0;
+    bound_ = std::max(bound_, solution.cost - solution.gap - rebate);
     return solution;
   }
 

@@ -19,9 +19,12 @@ struct SearchOptions {
   Bindings sizes;  // the assumed ones
   const Machine* machine = nullptr;
   ReshardSeconds reshardSeconds;
-  // Each rank holds at most this times an even share of the weights' bytes, and no matrix larger than a quarter of the
-  // median one is held whole by all. Infinity: no limit, nor that rule.
+  // Each rank holds at most this times an even share of the weights' bytes, and no matrix of a quarter of the median one or
+  // more is held whole by all. Infinity: no limit, nor that rule. Both are about weights of at least `minWeightRank` dims.
   double maxWeightShare = 1.1;
+  size_t minWeightRank = 0;
+  // Arguments and results (by number) that must be held alike: what a run leaves in the one, the next finds in the other.
+  std::vector<std::pair<unsigned, unsigned>> ties;
   Pins pins;                // restricted to the axis
   StrategyPins strategies;  // over the axis
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compiler/onnx/onnx_dialect.h"
+
 namespace shardwright {
 namespace {
 
@@ -98,18 +100,32 @@ void StrategySpace::seedPins() {
   }
 }
 
-void StrategySpace::seed() {
-  for (OpChoices& choices : ops_) {
-    if (!choices.rule) continue;
-    for (size_t f = 0; f < choices.rule->factors.size(); ++f) {
-      const Factor& factor = choices.rule->factors[f];
-      std::optional<int64_t> size = factor.size.constant();
-      if (factor.kind == FactorKind::kBroadcast || (size ? *size < axis_.size : !options_.symbolicFactors)) continue;
-      Strategy strategy(static_cast<int>(choices.rule->factors.size()));
-      strategy.splits[f].push_back(wholeFactorSplit(axis_, factor.size, facts_));
-      addStrategy(choices, std::move(strategy));
-    }
+bool StrategySpace::isSeed(const OpChoices& choices, int factor) const {
+  const Factor& described = choices.rule->factors[static_cast<size_t>(factor)];
+  std::optional<int64_t> size = described.size.constant();
+  if (described.kind == FactorKind::kBroadcast || (size && *size < axis_.size)) return false;
+  if (options_.seeds == SpaceOptions::Seeds::kAllSizes) return true;
+  if (options_.seeds == SpaceOptions::Seeds::kConstantSizes) return size.has_value();
+  for (auto [i, operand] : llvm::enumerate(choices.op->getOperands())) {
+    if (!operand.getDefiningOp<WeightOp>() || dimsOf(operand.getType()).size() < 3) continue;
+    const FactorTensor& tensor = choices.rule->operands[i];
+    if (!tensor.dims.empty() && llvm::is_contained(tensor.dims[0], factor)) return true;
   }
+  return false;
+}
+
+// Even splits come first: at equal cost the lower state is taken.
+void StrategySpace::seed() {
+  for (bool even : {true, false})
+    for (OpChoices& choices : ops_)
+      for (size_t f = 0; choices.rule && f < choices.rule->factors.size(); ++f) {
+        if (!isSeed(choices, static_cast<int>(f))) continue;
+        Expr size = choices.rule->factors[f].size;
+        if (facts_.provablyDivides(axis_.size, size) != even) continue;
+        Strategy strategy(static_cast<int>(choices.rule->factors.size()));
+        strategy.splits[f].push_back(wholeFactorSplit(axis_, size, facts_));
+        addStrategy(choices, std::move(strategy));
+      }
 }
 
 void StrategySpace::close() {

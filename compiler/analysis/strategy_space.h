@@ -31,8 +31,10 @@ struct OpChoices {
 
 struct SpaceOptions {
   int axis = 0;
-  // Whether factors whose size has symbols are seeds too.
-  bool symbolicFactors = false;
+  // What may be split to begin with: dims of constant size; those with symbols too; or only the first dim of weights of three
+  // dims and more, which is where models stack their experts.
+  enum class Seeds { kConstantSizes, kAllSizes, kExperts };
+  Seeds seeds = Seeds::kConstantSizes;
   Pins pins;  // restricted to the axis
   StrategyPins strategies;
 };
@@ -52,6 +54,7 @@ class StrategySpace {
   void addOps(mlir::Block& block);
   void seed();
   void seedPins();
+  bool isSeed(const OpChoices& choices, int factor) const;
   void close();
   void addStrategy(OpChoices& op, Strategy strategy);
   void addState(mlir::Value value, const Sharding& sharding);

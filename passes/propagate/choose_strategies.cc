@@ -55,6 +55,10 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
       if (mesh_.axes()[axis].size == 1) continue;
       auto choice = choose(axis, *rules, *machine);
       if (!choice.ok()) return fail(choice.status().message());
+      for (auto [argument, result] : ties())
+        if (auto held = choice->strategies.leaves.find(block().getArgument(argument));
+            held != choice->strategies.leaves.end())
+          choice->strategies.results[result] = held->second;
       choices.push_back(std::move(*choice));
     }
     annotate(choices, *rules);
@@ -123,7 +127,10 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     ReshardPlanner planner(mesh_, facts_, sizes_, machine);
     SpaceOptions spaceOptions;
     spaceOptions.axis = axis;
-    spaceOptions.symbolicFactors = name != "tp" && name != "ep";
+    if (name == "ep" && !hasExperts())
+      return userError("axis ep splits experts, and no weight of the model has three dims or more; use tp");
+    using Seeds = SpaceOptions::Seeds;
+    spaceOptions.seeds = name == "tp" ? Seeds::kConstantSizes : name == "ep" ? Seeds::kExperts : Seeds::kAllSizes;
     spaceOptions.pins = pinsOver(axis);
     spaceOptions.strategies = strategyPinsOf(function_, name);
     StrategySpace space(block(), rules, facts_, mesh_, spaceOptions);
@@ -136,11 +143,31 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
       return planner.seconds(dims, dtype, from, to);
     };
     options.maxWeightShare = name == "tp" || name == "ep" ? maxWeightShare : std::numeric_limits<double>::infinity();
+    options.minWeightRank = name == "ep" ? 3 : 0;
+    options.ties = ties();
     options.pins = spaceOptions.pins;
     options.strategies = spaceOptions.strategies;
     SearchResult result = searchStrategies(block(), space, facts_, options);
     record(name, result);
     return AxisChoice{std::move(result.strategies), name + ": search"};
+  }
+
+  bool hasExperts() {
+    return llvm::any_of(block().getOps<WeightOp>(),
+                        [](WeightOp weight) { return dimsOf(weight->getResult(0).getType()).size() >= 3; });
+  }
+
+  // The module's dist.state by number of argument and result.
+  std::vector<std::pair<unsigned, unsigned>> ties() {
+    std::vector<std::pair<unsigned, unsigned>> result;
+    auto states = getOperation()->getAttrOfType<mlir::DictionaryAttr>("dist.state");
+    for (unsigned a = 0; states && a < function_.getNumArguments(); ++a) {
+      auto input = function_.getArgAttrOfType<mlir::StringAttr>(a, "onnx.name");
+      auto output = input ? states.getAs<mlir::StringAttr>(input.getValue()) : mlir::StringAttr();
+      for (unsigned r = 0; output && r < function_.getNumResults(); ++r)
+        if (function_.getResultAttr(r, "onnx.name") == output) result.emplace_back(a, r);
+    }
+    return result;
   }
 
   // For reports: dist.search = {tp = {seconds = …, gap = …, weight_share = …}}.
@@ -161,6 +188,8 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     for (mlir::BlockArgument argument : block().getArguments()) {
       if (isNone(argument)) continue;
       setArgumentSharding(function_, argument.getArgNumber(), held(argument, choices), mesh_);
+      if (!function_.getArgAttr(argument.getArgNumber(), kOriginAttr))
+        function_.setArgAttr(argument.getArgNumber(), kOriginAttr, leafOrigin(argument, choices));
     }
     for (mlir::Operation& op : llvm::make_early_inc_range(block().without_terminator())) annotate(op, choices, rules);
     for (mlir::OpOperand& operand : block().getTerminator()->getOpOperands()) {
@@ -189,10 +218,19 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     setOutShardings(&op, shardings.out, mesh_);
     if (rule) op.setAttr(kStrategyAttr, mlir::StringAttr::get(&getContext(), str(*rule, strategy, mesh_)));
     if (!op.hasAttr(kOriginAttr))
-      op.setAttr(kOriginAttr, mlir::StringAttr::get(&getContext(), origin.empty() ? "default" : origin));
+      op.setAttr(kOriginAttr, mlir::isa<WeightOp>(op)
+                                  ? leafOrigin(op.getResult(0), choices)
+                                  : mlir::StringAttr::get(&getContext(), origin.empty() ? "default" : origin));
     if (mlir::isa<WeightOp>(op)) return;
     for (mlir::OpResult result : op.getResults())
       if (pins_.count(result)) holdPinned(result, shardings.out[result.getResultNumber()], choices);
+  }
+
+  mlir::StringAttr leafOrigin(mlir::Value value, const std::vector<AxisChoice>& choices) {
+    std::string origin;
+    for (const AxisChoice& choice : choices)
+      if (choice.strategies.leaves.count(value)) origin += (origin.empty() ? "" : "; ") + choice.origin;
+    return mlir::StringAttr::get(&getContext(), origin.empty() ? "default" : origin);
   }
 
   // A pinned value is turned into what the user wants as soon as it exists.
