@@ -14,8 +14,8 @@ namespace {
 // Blocking, after Goto and van de Geijn's "Anatomy of High-Performance Matrix Multiplication": a block of kDepth rows of
 // a panel of b stays in the first-level cache while panels of a, in the second level, pass over it.
 constexpr int64_t kDepth = 256;
-constexpr int64_t kBlockRows = 144;     // of a, packed together; measured best of 120 to 384 for 1024 rows
-constexpr int64_t kBlockColumns = 256;  // of the result, finished together: with the rows, 144 KiB
+constexpr int64_t kBlockRows = 144;         // of a, packed together; measured best of 120 to 384 for 1024 rows
+constexpr int64_t kBlockColumns = 256;      // of the result, finished together: with the rows, 144 KiB
 constexpr int64_t kPackedFloats = 1 << 20;  // packed rows of a deep a: fewer rows, not more memory
 constexpr int64_t kFewColumns = 256;
 constexpr int64_t kFewRows = 4;  // a b that is no constant is not worth packing for fewer
