@@ -1,6 +1,5 @@
-"""What the compiler decides unaided, that it decides it the same way twice, and how shardc refuses."""
+"""What the compiler decides unaided, and how shardc refuses."""
 
-import filecmp
 import json
 import os
 import pathlib
@@ -51,15 +50,6 @@ for model in LAYERS:
     for numRanks in (2, 4):
         setattr(ChosenPlanTest, f"test_{model.replace('-', '_')}_tp{numRanks}",
                 lambda self, model=model, numRanks=numRanks: self.check(model, numRanks))
-
-
-class DeterminismTest(TemporaryFolderTest):
-    def test_two_compilations_are_byte_identical(self):
-        first = self.compile("mixtral", "--mesh", "dp=2,tp=2", name="first")
-        second = self.compile("mixtral", "--mesh", "dp=2,tp=2", name="second")
-        files = sorted(str(f.relative_to(first)) for f in first.rglob("*") if f.is_file())
-        self.assertEqual(files, sorted(str(f.relative_to(second)) for f in second.rglob("*") if f.is_file()))
-        self.assertEqual(filecmp.cmpfiles(first, second, files, shallow=False), (files, [], []))
 
 
 class NoWeightsTest(TemporaryFolderTest):

@@ -1,16 +1,10 @@
 // From the second run with the same sizes on, nothing of ours allocates on a rank's thread. Allocations are counted where
-// the C library makes them; under a sanitizer, which brings its own, there is nothing to count.
+// the C library makes them. Compiled plans are counted by tests/e2e/steady_state_test.py.
 #include <atomic>
-#include <cstdlib>
 
+#include "tests/unit/runtime/exec/interposed_malloc.h"
 #include "tests/unit/runtime/exec/run_ranks.h"
 #include "tests/unit/runtime/exec/two_layer_plan.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SHARDWRIGHT_COUNTS_ALLOCATIONS 0
-#else
-#define SHARDWRIGHT_COUNTS_ALLOCATIONS 1
-#endif
 
 namespace {
 
@@ -19,40 +13,9 @@ std::atomic<int64_t> numAllocations{0};
 
 }  // namespace
 
-#if SHARDWRIGHT_COUNTS_ALLOCATIONS
-static void count() {
+void shardwright::onAllocation() {
   if (isCounted) numAllocations.fetch_add(1);
 }
-
-extern "C" {
-void* __libc_malloc(size_t size);                      // NOLINT: glibc's names
-void* __libc_calloc(size_t count, size_t size);        // NOLINT
-void* __libc_realloc(void* block, size_t size);        // NOLINT
-void* __libc_memalign(size_t alignment, size_t size);  // NOLINT
-
-void* malloc(size_t size) {
-  count();
-  return __libc_malloc(size);
-}
-void* calloc(size_t number, size_t size) {
-  count();
-  return __libc_calloc(number, size);
-}
-void* realloc(void* block, size_t size) {
-  count();
-  return __libc_realloc(block, size);
-}
-void* aligned_alloc(size_t alignment, size_t size) {
-  count();
-  return __libc_memalign(alignment, size);
-}
-int posix_memalign(void** block, size_t alignment, size_t size) {
-  count();
-  *block = __libc_memalign(alignment, size);
-  return *block ? 0 : 12;
-}
-}
-#endif
 
 namespace shardwright {
 namespace {
