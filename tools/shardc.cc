@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "compiler/ops/list_ops.h"
 #include "passes/pipeline.h"
 
 namespace {
@@ -79,6 +80,13 @@ int main(int argc, char** argv) {
   app.add_option("--schedule", notBuilt.schedule, "The schedule of microbatches")->option_text("NAME");
   app.add_option("--annotated", notBuilt.annotated, "Write the model with its shardings")->option_text("OUT.onnx");
   app.add_option("--explain", options.explain, "Say where a tensor's sharding comes from")->option_text("TENSOR");
+  app.add_flag_callback(
+      "--list-ops",
+      [] {
+        std::fputs(shardwright::listOps().c_str(), stdout);
+        throw CLI::Success();
+      },
+      "List the ops that the compiler knows, and how each is split");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

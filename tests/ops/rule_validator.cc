@@ -11,6 +11,7 @@
 #include "compiler/emit/emit_plan.h"
 #include "compiler/emit/step_dialect.h"
 #include "compiler/onnx/import.h"
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/row_op.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -339,6 +340,28 @@ StatusOr<std::vector<HostTensor>> compileAndRun(mlir::ModuleOp module, const Rul
   return opened->run(inputs);
 }
 
+// Whether the op is composed of others, wholly or where a factor is split that its rule marks "@".
+bool isComposite(mlir::Operation* op, const Facts& facts) {
+  const Row* row = rowOf(op);
+  if (!row || std::holds_alternative<ExpandBody>(row->lowering)) return row != nullptr;
+  return row->decomposition.expand && ruleText(OpView(op, facts), *row).find('@') != std::string::npos;
+}
+
+// Replaces composite ops by their parts, as deep as they nest; false if there is none.
+bool expandComposites(mlir::ModuleOp module) {
+  const Facts facts = factsOf(module);
+  mlir::OpBuilder builder(module.getContext());
+  mlir::Block& body = module.lookupSymbol<mlir::func::FuncOp>("main").getBody().front();
+  bool found = false, changed = true;
+  while (changed) {
+    changed = false;
+    for (mlir::Operation& op : llvm::make_early_inc_range(body))
+      if (isComposite(&op, facts)) changed |= expandOp(builder, &op, *rowOf(&op), facts);
+    found |= changed;
+  }
+  return found;
+}
+
 Status validateForm(const RuleSample& sample, const Mesh& mesh, const RuleMutation& mutate, bool isExpanded,
                     RuleValidation& validation) {
   mlir::DialectRegistry registry;
@@ -349,17 +372,7 @@ Status validateForm(const RuleSample& sample, const Mesh& mesh, const RuleMutati
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   SW_ASSIGN_OR_RETURN(auto module, importSample(context, sample));
-  if (isExpanded) {
-    bool composite = false;
-    module->walk([&](mlir::Operation* op) {
-      composite |= rowOf(op) && std::holds_alternative<ExpandBody>(rowOf(op)->lowering);
-    });
-    if (!composite) return Status();
-    SW_RETURN_IF_ERROR(runPasses(*module, [](mlir::PassManager& manager) {
-      manager.addNestedPass<mlir::func::FuncOp>(createExpandOpsPass());
-      manager.addPass(mlir::createCSEPass());
-    }));
-  }
+  if (isExpanded && !expandComposites(*module)) return Status();
   SW_ASSIGN_OR_RETURN(const std::vector<Variant> variants, ModuleOfVariants(*module, mesh, mutate).run());
   SW_ASSIGN_OR_RETURN(const std::vector<HostTensor> outputs, compileAndRun(*module, sample));
   for (const Variant& variant : variants)
