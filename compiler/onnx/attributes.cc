@@ -114,19 +114,18 @@ mlir::DenseElementsAttr intElements(mlir::RankedTensorType type, unsigned width,
 
 }  // namespace
 
+mlir::Type knownElementType(mlir::MLIRContext* context, DType dtype) {
+  return dtype == DType::kString ? mlir::Type() : elementType(context, dtype);
+}
+
 StatusOr<mlir::DenseElementsAttr> tensorAttr(mlir::MLIRContext* context, const onnx::TensorProto& tensor) {
   DType dtype = static_cast<DType>(tensor.data_type());
-  mlir::Type element = elementType(context, dtype);
+  mlir::Type element = knownElementType(context, dtype);
   if (!element)
     return userError("a tensor of element type " + dtypeText(tensor.data_type()) + ", which is not supported");
   llvm::SmallVector<int64_t> shape(tensor.dims().begin(), tensor.dims().end());
   auto type = mlir::RankedTensorType::get(shape, element);
   int64_t count = countOf(tensor);
-  if (dtype == DType::kString) {
-    if (tensor.string_data_size() != count) return wrongCount(tensor, count);
-    llvm::SmallVector<llvm::StringRef> strings(tensor.string_data().begin(), tensor.string_data().end());
-    return mlir::DenseElementsAttr(mlir::DenseStringElementsAttr::get(type, strings));
-  }
   bool isComplex = mlir::isa<mlir::ComplexType>(element);
   int width = bitWidth(dtype) / (isComplex ? 2 : 1);
   std::vector<uint64_t> bits = elementBits(tensor, dtype, width, count * (isComplex ? 2 : 1));

@@ -3,9 +3,13 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "onnx/onnx_pb.h"
+#include "runtime/base/dtype.h"
 #include "runtime/base/status.h"
 
 namespace shardwright {
+
+// The IR's type of such elements; null for those that the compiler does not know: strings, and numbers that MLIR lacks.
+mlir::Type knownElementType(mlir::MLIRContext* context, DType dtype);
 
 // The tensor's elements. kUserError if it has too few or too many, or an element type that the compiler does not know.
 // Requires embedded data (not external).

@@ -5,6 +5,7 @@
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/tensor_type.h"
+#include "compiler/onnx/attributes.h"
 #include "compiler/onnx/node_importer.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/onnx/value_names.h"
@@ -50,7 +51,7 @@ class Importer {
     if (!input.type().has_tensor_type())
       return refuse("is not a tensor; inputs that are sequences, maps or optional are not supported");
     const auto& type = input.type().tensor_type();
-    mlir::Type element = elementType(builder_.getContext(), static_cast<DType>(type.elem_type()));
+    mlir::Type element = knownElementType(builder_.getContext(), static_cast<DType>(type.elem_type()));
     if (!element)
       return refuse("is of element type " + std::string(dtypeName(static_cast<DType>(type.elem_type()))) +
                     ", which is not supported");

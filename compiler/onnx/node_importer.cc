@@ -56,7 +56,7 @@ mlir::Value NodeImporter::importTensor(const onnx::TensorProto& tensor, const st
     errors_.add(name, elements.status().message());
     return {};
   }
-  mlir::Type element = elementType(builder_.getContext(), static_cast<DType>(tensor.data_type()));
+  mlir::Type element = knownElementType(builder_.getContext(), static_cast<DType>(tensor.data_type()));
   if (!element) {
     errors_.add(name, "a weight of element type " + std::string(dtypeName(static_cast<DType>(tensor.data_type()))) +
                           ", which is not supported");

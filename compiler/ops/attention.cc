@@ -55,7 +55,8 @@ Status inferAttention(const OpView& op, ResultShapes& results) {
   SW_ASSIGN_OR_RETURN(const Heads h, headsOf(op));
   const Expr total = op.facts().simplify(h.past + h.keys);
   if (op.has(kMask) && op.rank(kMask) > 0)
-    if (const Expr length = op.dims(kMask).back(); length != Expr(1)) op.assumeEqual(length, total);
+    if (const Expr length = op.dims(kMask).back(); length != Expr(1) && !provablyDifferent(length, total, op.facts()))
+      op.assumeEqual(length, total);
   const DType type = op.dtype(kQuery);
   TensorShape y{type, {h.batch, h.queryHeads, h.queries, h.valueSize}};
   if (op.rank(kQuery) == 3) y.dims = {h.batch, h.queries, h.queryHeads * h.valueSize};

@@ -96,6 +96,11 @@ std::optional<Expr> modValue(const OpView& op, Expr a, Expr b) {
   return op.facts().simplify(Expr::mod(a, b));
 }
 
+// Truth is 0 or 1.
+std::optional<Expr> andValue(const OpView&, Expr a, Expr b) { return a * b; }
+std::optional<Expr> orValue(const OpView&, Expr a, Expr b) { return a + b - a * b; }
+std::optional<Expr> xorValue(const OpView&, Expr a, Expr b) { return a + b - Expr(2) * a * b; }
+
 std::optional<Expr> known(bool value) { return Expr(value ? 1 : 0); }
 
 std::optional<Expr> equalValue(const OpView& op, Expr a, Expr b) {
@@ -230,9 +235,9 @@ llvm::ArrayRef<Row> binaryRows() {
       binary("Div", fold<ScalarOp::kDiv>, 0b01, elementwiseValue<divValue>),
       binary("Mod", modBody, 0, elementwiseValue<modValue>),
       binary("Pow", powBody),
-      binary("And", fold<ScalarOp::kAnd>),
-      binary("Or", fold<ScalarOp::kOr>),
-      binary("Xor", fold<ScalarOp::kXor>),
+      binary("And", fold<ScalarOp::kAnd>, 0, elementwiseValue<andValue>),
+      binary("Or", fold<ScalarOp::kOr>, 0, elementwiseValue<orValue>),
+      binary("Xor", fold<ScalarOp::kXor>, 0, elementwiseValue<xorValue>),
       binary("BitwiseAnd", fold<ScalarOp::kBitAnd>),
       binary("BitwiseOr", fold<ScalarOp::kBitOr>),
       binary("BitwiseXor", fold<ScalarOp::kBitXor>),

@@ -52,11 +52,12 @@ KernelCall call(const OpView& op) {
   return call;
 }
 
-// Scores of [b, g, r, s, t], so that keys and values of a group are read, never repeated.
+// Scores of [b, g, r, s, t], so that keys and values of a group are read, never repeated. From the scores to the weights all is
+// computed in float32, as the kernel does.
 std::vector<mlir::Value> expand(mlir::OpBuilder& builder, const OpView& op) {
   NodeBuilder n(builder, op);
   const Exprs q = op.dims(kQuery), k = op.dims(kKey);
-  const DType type = op.dtype(kQuery);
+  const DType type = op.dtype(kQuery), computed = accumulationType(type);
   const bool grouped = q[1] != k[1];
   mlir::Value query = n.mul(n.operand(kQuery), op.floatAttr("scale", 1)), key = n.operand(kKey),
               value = n.operand(kValue);
@@ -68,19 +69,19 @@ std::vector<mlir::Value> expand(mlir::OpBuilder& builder, const OpView& op) {
   mlir::Value scores =
       n.node("MatMul", {query, grouped ? n.transpose(key, {0, 1, 2, 4, 3}) : n.transpose(key, {0, 1, 3, 2})});
   if (grouped) scores = n.reshape(scores, {q[0], q[1], q[2], k[2]});
+  scores = n.cast(scores, computed);
   if (const double cap = op.floatAttr("softcap", 0); cap != 0)
     scores = n.mul(n.node("Tanh", {n.mul(scores, 1 / cap)}), cap);
   const bool uniform = op.stringAttr("empty_rows", "zeros") == "uniform";
   if (op.has(kMask) && op.dtype(kMask) == DType::kBool) {
-    // In 16 bits the lowest float32 would be no number.
-    const double lowest = type == DType::kFloat16 ? -65504 : -3.3e38;
-    mlir::Value hidden = n.scalar(uniform ? lowest : -std::numeric_limits<double>::infinity(), type);
+    mlir::Value hidden = n.scalar(uniform ? -3.3e38 : -std::numeric_limits<double>::infinity(), computed);
     scores = n.node("Where", {n.operand(kMask), scores, hidden});
   } else if (op.has(kMask)) {
-    scores = n.add(scores, n.cast(n.operand(kMask), type));
+    scores = n.add(scores, n.cast(n.operand(kMask), computed));
   }
   mlir::Value weights = n.node("Softmax", {scores}, {{"axis", n.intAttr(-1)}});
-  if (!uniform) weights = n.node("Where", {n.node("IsNaN", {weights}), n.scalar(0, type), weights});
+  if (!uniform) weights = n.node("Where", {n.node("IsNaN", {weights}), n.scalar(0, computed), weights});
+  weights = n.cast(weights, type);
   if (grouped) weights = n.reshape(weights, {q[0], k[1], *q[1].dividedBy(k[1]), q[2], k[2]});
   mlir::Value y = n.node("MatMul", {weights, value});
   return {grouped ? n.reshape(y, op.result(0).dims) : y};

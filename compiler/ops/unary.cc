@@ -131,6 +131,20 @@ Row castLike() {
   return row;
 }
 
+// Truth is 0 or 1.
+std::optional<Exprs> negatedValue(const OpView& op) {
+  std::optional<Exprs> value = op.value(0);
+  if (!value) return std::nullopt;
+  for (Expr& e : *value) e = Expr(1) - e;
+  return value;
+}
+
+Row negation() {
+  Row row = unary("Not", scalar<ScalarOp::kNot>);
+  row.inferValue = negatedValue;
+  return row;
+}
+
 }  // namespace
 
 llvm::ArrayRef<Row> unaryRows() {
@@ -142,7 +156,7 @@ llvm::ArrayRef<Row> unaryRows() {
       unary("Ceil", scalar<ScalarOp::kCeil>),
       unary("Round", scalar<ScalarOp::kRound>),
       unary("Sign", scalar<ScalarOp::kSign>),
-      unary("Not", scalar<ScalarOp::kNot>),
+      negation(),
       unary("BitwiseNot", scalar<ScalarOp::kBitNot>),
       transcendental<ScalarOp::kExp>("Exp"),
       transcendental<ScalarOp::kLog>("Log"),

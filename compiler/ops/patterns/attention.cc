@@ -58,10 +58,11 @@ Mask maskOf(mlir::Value added, bool nanBecomesZero, const Facts& facts) {
   std::optional<double> ifTrue = view.constantScalar(1), ifFalse = view.constantScalar(2);
   if (!ifTrue || !ifFalse || (*ifTrue == 0) == (*ifFalse == 0) || view.dims(0) != view.result(0).dims) return mask;
   double hidden = *ifTrue == 0 ? *ifFalse : *ifTrue;
-  // Finite numbers must outweigh any score; -inf makes rows of NaN, which only "zeros" replaces.
+  // Finite numbers must swallow any score in float32, in which scores are computed whatever their type (-65504, the lowest
+  // float16, does not: a query that sees nothing then weighs keys by their scores); -inf makes rows of NaN, which only
+  // "zeros" replaces.
   bool isFinite = hidden >= -3.4028235e38;
-  if (hidden > (view.result(0).dtype == DType::kFloat16 ? -65000.0 : -1e30) || (!isFinite && !nanBecomesZero))
-    return mask;
+  if (hidden > -1e30 || (!isFinite && !nanBecomesZero)) return mask;
   return {where->getOperand(0), *ifTrue != 0, isFinite};
 }
 

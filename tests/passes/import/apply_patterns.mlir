@@ -195,6 +195,23 @@ func.func @attention(%q: tensor<?x6x?x8xf32, #dist.exprs<["b", 6, "s", 8]>>, %k:
 
 // -----
 
+// The lowest float16 does not swallow scores of float32: it is added, not taken for "not seen".
+// CHECK-LABEL: @mask_of_float16(
+func.func @mask_of_float16(%q: tensor<2x3x5x4xf16>, %k: tensor<2x3x4x7xf16>, %v: tensor<2x3x7x4xf16>, %seen: tensor<5x7xi1>) -> tensor<2x3x5x4xf16> {
+  // CHECK: %[[MASK:.*]] = "onnx.Where"
+  // CHECK: "onnx.shardwright.FusedAttention"(%arg0, %{{.*}}, %arg2, %[[MASK]])
+  %zero = "onnx.Constant"() {value = dense<0.0> : tensor<f16>} : () -> tensor<f16>
+  %lowest = "onnx.Constant"() {value = dense<-65504.0> : tensor<f16>} : () -> tensor<f16>
+  %mask = "onnx.Where"(%seen, %zero, %lowest) : (tensor<5x7xi1>, tensor<f16>, tensor<f16>) -> tensor<5x7xf16>
+  %0 = "onnx.MatMul"(%q, %k) : (tensor<2x3x5x4xf16>, tensor<2x3x4x7xf16>) -> tensor<2x3x5x7xf16>
+  %1 = "onnx.Add"(%0, %mask) : (tensor<2x3x5x7xf16>, tensor<5x7xf16>) -> tensor<2x3x5x7xf16>
+  %2 = "onnx.Softmax"(%1) {axis = 3 : i64} : (tensor<2x3x5x7xf16>) -> tensor<2x3x5x7xf16>
+  %3 = "onnx.MatMul"(%2, %v) : (tensor<2x3x5x7xf16>, tensor<2x3x7x4xf16>) -> tensor<2x3x5x4xf16>
+  return %3 : tensor<2x3x5x4xf16>
+}
+
+// -----
+
 // Who else reads the probabilities keeps them.
 // CHECK-LABEL: @probabilities_are_wanted(
 func.func @probabilities_are_wanted(%q: tensor<2x3x5x4xf32>, %k: tensor<2x3x4x7xf32>, %v: tensor<2x3x7x4xf32>) -> (tensor<2x3x5x7xf32>, tensor<2x3x5x4xf32>) {

@@ -210,7 +210,7 @@ TEST_F(ImportModel, an_input_with_an_initializer_is_a_constant) {
 }
 
 TEST_F(ImportModel, all_that_is_wrong_is_reported) {
-  onnx::ModelProto proto = parseGraph("(float x, seq(float[2]) s) => (float y) { y = Neg(w) }");
+  onnx::ModelProto proto = parseGraph("(float x, seq(float[2]) s, string[3] t) => (float y) { y = Neg(w) }");
   proto.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->clear_shape();
   onnx::TensorProto& tensor = *proto.mutable_graph()->add_initializer();
   tensor.set_name("w");
@@ -221,6 +221,7 @@ TEST_F(ImportModel, all_that_is_wrong_is_reported) {
   ASSERT_FALSE(module.ok());
   EXPECT_THAT(module.status().message(), HasSubstr("model.onnx: input \"x\" has no shape"));
   EXPECT_THAT(module.status().message(), HasSubstr("model.onnx: input \"s\" is not a tensor"));
+  EXPECT_THAT(module.status().message(), HasSubstr("input \"t\" is of element type string, which is not supported"));
   EXPECT_THAT(module.status().message(), HasSubstr("model.onnx: w: a tensor of FLOAT holds other than the 3 elements"));
 }
 

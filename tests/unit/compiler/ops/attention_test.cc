@@ -56,6 +56,20 @@ TEST_F(AttentionTest, windows_valid_lengths_and_short_masks) {
   EXPECT_THAT(expanded(op), testing::ElementsAre("[b, 4, 3, 16]"));
 }
 
+TEST_F(AttentionTest, only_masks_that_may_reach_the_last_key_are_assumed_to) {
+  for (auto [keys, isAssumed] : {std::pair("t", true), {"9", true}, {"7", false}}) {
+    mlir::Operation* op =
+        node("Attention",
+             {input({"b", "4", "3", "16"}), input({"b", "4", "7", "16"}), input({"b", "4", "7", "16"}),
+              input({"3", keys}, DType::kBool), input({"b", "4", "p", "16"}), input({"b", "4", "p", "16"})},
+             {}, 3);
+    std::vector<SizeEquality> assumed;
+    llvm::SmallVector<TensorShape> shapes(3);
+    ASSERT_TRUE(inferResults(OpView(op, facts, &assumed), *rowOf(op), shapes).ok());
+    EXPECT_EQ(!assumed.empty(), isAssumed) << keys;
+  }
+}
+
 TEST_F(AttentionTest, wrong_heads_are_refused) {
   EXPECT_EQ(node("Attention", {input({"b", "s", "24"}), input({"b", "s", "24"}), input({"b", "s", "24"})}), nullptr);
   EXPECT_THAT(error, testing::HasSubstr("no attribute q_num_heads"));

@@ -46,6 +46,19 @@ TEST_F(ElementwiseTest, values_of_shape_computations) {
   EXPECT_EQ(value(node("Cast", {shape({"batch"})}, {attr("to", 1)})), "unknown");
 }
 
+TEST_F(ElementwiseTest, values_of_conditions) {
+  auto truths = [&](llvm::ArrayRef<bool> values) {
+    auto type = mlir::RankedTensorType::get({static_cast<int64_t>(values.size())}, builder.getI1Type());
+    return builder.create<ConstantOp>(loc(), mlir::DenseElementsAttr::get(type, values))->getResult(0);
+  };
+  mlir::Value a = truths({false, false, true, true}), b = truths({false, true, false, true});
+  EXPECT_EQ(value(node("And", {a, b})), "[0, 0, 0, 1]");
+  EXPECT_EQ(value(node("Or", {a, b})), "[0, 1, 1, 1]");
+  EXPECT_EQ(value(node("Xor", {a, b})), "[0, 1, 1, 0]");
+  EXPECT_EQ(value(node("Not", {b})), "[1, 0, 1, 0]");
+  EXPECT_EQ(value(node("And", {a, input({"4"}, DType::kBool)})), "unknown");
+}
+
 // Builds the row's scalar body over one node per operand.
 std::vector<ScalarNode> bodyOf(mlir::Operation* op, const Facts& facts) {
   std::vector<ScalarNode> nodes;
