@@ -50,6 +50,17 @@ StatusOr<Exprs> broadcast(const OpView& op, llvm::ArrayRef<Exprs> shapes) {
     if (shape.size() > dims.size()) dims.insert(dims.begin(), shape.size() - dims.size(), Expr(1));
     const size_t shift = dims.size() - shape.size();
     for (size_t i = 0; i < shape.size(); ++i) {
+      // The last one of what may be none, x[-1:], meets another size as 1.
+      auto isLast = [&](Expr e) { return !e.isConstant() && op.facts().upperBound(e) <= 1; };
+      if (shape[i] != dims[shift + i] && isLast(shape[i]) && !isOne(dims[shift + i])) {
+        op.assumeEqual(shape[i], Expr(1));
+        continue;
+      }
+      if (shape[i] != dims[shift + i] && isLast(dims[shift + i])) {
+        op.assumeEqual(dims[shift + i], Expr(1));
+        dims[shift + i] = shape[i];
+        continue;
+      }
       const std::optional<Expr> dim = broadcastDim(dims[shift + i], shape[i], op.facts());
       if (!dim)
         return nodeError(op, "the operands' sizes " + str(dims) + " and " + str(shape) +

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/tensor_type.h"
@@ -41,16 +42,23 @@ std::optional<Definition> solve(Expr a, Expr b) {
   return std::nullopt;
 }
 
-// symbol = min(symbol, 512), from a table of 512 positions that is cut to a sequence, bounds the symbol.
+// symbol = min(symbol, 512), from a table of 512 positions that is cut to a sequence, bounds the symbol from above;
+// 1 = min(symbol, 1), from the last position of a sequence, from below.
 struct Bound {
   std::string symbol;
-  int64_t max;
+  int64_t min = 0;
+  int64_t max = std::numeric_limits<int64_t>::max();
 };
 std::optional<Bound> boundFrom(Expr a, Expr b, const Facts& facts) {
   for (auto [symbol, least] : {std::make_pair(a, b), std::make_pair(b, a)}) {
     int64_t max = facts.upperBound(least);
     if (symbol.isSymbol() && isOfInputs(symbol.symbolName()) && least == Expr::min(symbol, Expr(max)))
-      return Bound{symbol.symbolName(), max};
+      return Bound{symbol.symbolName(), 0, max};
+    if (symbol.isConstant() && least.symbols().size() == 1 && isOfInputs(*least.symbols().begin())) {
+      const Expr one = Expr::symbol(*least.symbols().begin());
+      if (least == Expr::min(one, symbol) || least == one + symbol - Expr::max(one, symbol))
+        return Bound{one.symbolName(), *symbol.constant()};
+    }
   }
   return std::nullopt;
 }
@@ -59,8 +67,9 @@ void takeBound(mlir::ModuleOp module, const Bound& bound) {
   std::vector<SymbolInfo> symbols = symbolsOf(module);
   for (SymbolInfo& symbol : symbols) {
     if (symbol.name != bound.symbol) continue;
+    symbol.range.min = std::max(symbol.range.min, bound.min);
     symbol.range.max = std::min(symbol.range.max, bound.max);
-    symbol.assumed = std::min(symbol.assumed, symbol.range.max);
+    symbol.assumed = std::max(std::min(symbol.assumed, symbol.range.max), symbol.range.min);
   }
   setSymbols(module, symbols);
 }

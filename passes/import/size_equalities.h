@@ -14,6 +14,7 @@ namespace shardwright {
 // upper bound goes to the symbols that it is the sum of).
 //   total = past + new  ->  "total" becomes "past + new"          7 = past + new  ->  "past" becomes "7 - new"
 //   past = min(past, 512)  ->  "past" is at most 512, and min(past, 512) becomes "past"
+//   1 = min(new, 1)  ->  "new" is at least 1
 // kUserError if no symbol can be solved for.
 Status stateEqualities(mlir::ModuleOp module, const std::vector<SizeEquality>& equalities, Facts& facts);
 

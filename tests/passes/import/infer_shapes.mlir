@@ -69,3 +69,18 @@ module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, 
     return %0 : none
   }
 }
+
+// -----
+
+// Where the last position of a sequence is to be one, there is one.
+// CHECK: module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 1 : i64}}}
+module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {
+  func.func @last(%x: tensor<?x5xf32, #dist.exprs<["s", 5]>>) -> none {
+    %none = "onnx.None"() : () -> none
+    %last = "onnx.Slice"(%x, %none, %none, %none) {static = [unit, #dist.exprs<[-1]>, #dist.exprs<[9223372036854775807]>, #dist.exprs<[0]>]} : (tensor<?x5xf32, #dist.exprs<["s", 5]>>, none, none, none) -> none
+    // CHECK: "onnx.Slice"{{.*}} -> tensor<1x5xf32>
+    // CHECK: "onnx.Mul"{{.*}} -> tensor<?x5xf32, #dist.exprs<["s", 5]>>
+    %0 = "onnx.Mul"(%last, %x) : (none, tensor<?x5xf32, #dist.exprs<["s", 5]>>) -> none
+    return %0 : none
+  }
+}

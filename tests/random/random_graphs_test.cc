@@ -1,0 +1,133 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "tests/random/case_generator.h"
+#include "tests/random/case_runner.h"
+
+namespace shardwright {
+namespace {
+
+constexpr char kUsage[] = R"(Random graphs under random annotations: sharded they compute what they compute whole.
+  --seed=N      the first case (default 1)
+  --count=N     how many (default 300, or 3000 where SHARDWRIGHT_FULL is set)
+  --case=FILE   that case alone, from the text that a failure prints
+  --keep=DIR    keeps the models with inputs and outputs in DIR/0, DIR/1, …
+)";
+
+struct Options {
+  uint64_t seed = 1;
+  int count = std::getenv("SHARDWRIGHT_FULL") ? 3000 : 300;
+  std::string file, keep;
+} options;
+
+const char* verdictText(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kEqual:
+      return "equal";
+    case Verdict::kWholeFails:
+      return "fails without a mesh";
+    case Verdict::kShardedFails:
+      return "fails on the mesh";
+    case Verdict::kDiffers:
+      return "differs on the mesh";
+    case Verdict::kCrashes:
+      return "crashes";
+    case Verdict::kHangs:
+      return "hangs";
+  }
+  return "";
+}
+
+constexpr int kMaxMinimized = 5;  // of many failures most are the same
+
+StatusOr<RandomCase> readCase(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return userError(path + " cannot be read");
+  return RandomCase::parse(text.str());
+}
+
+TEST(RandomGraphs, cases_that_failed_once) {
+  std::vector<std::string> paths = {options.file};
+  if (options.file.empty()) {
+    paths.clear();
+    for (const auto& entry : std::filesystem::directory_iterator(SHARDWRIGHT_SOURCE_DIR "/tests/random/cases"))
+      paths.push_back(entry.path());
+  }
+  for (const std::string& path : paths) {
+    const auto made = readCase(path);
+    ASSERT_TRUE(made.ok()) << path << ": " << made.status().message();
+    // One that was asked for runs here, where a debugger sees it.
+    const Outcome outcome = options.file.empty() ? runIsolated(*made) : runCase(*made, options.keep);
+    EXPECT_EQ(outcome.verdict, Verdict::kEqual)
+        << path << " " << verdictText(outcome.verdict) << ": " << outcome.message;
+  }
+}
+
+TEST(RandomGraphs, text_of_a_case_says_it_all) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const RandomCase made = randomCase(seed);
+    const auto parsed = RandomCase::parse(made.str());
+    ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+    EXPECT_EQ(parsed->str(), made.str());
+    EXPECT_EQ(*parsed->model(), *made.model());
+  }
+}
+
+TEST(RandomGraphs, sharded_equals_whole) {
+  std::printf("seeds %llu to %llu\n", static_cast<unsigned long long>(options.seed),
+              static_cast<unsigned long long>(options.seed + static_cast<uint64_t>(options.count) - 1));
+  std::vector<RandomCase> cases;
+  for (int i = 0; i < options.count; ++i) cases.push_back(randomCase(options.seed + static_cast<uint64_t>(i)));
+  std::map<size_t, Outcome> failed;
+  Isolation isolation;
+  isolation.numAtOnce = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  isolation.keep = options.keep;
+  runIsolated(cases, isolation, [&](size_t i, const Outcome& outcome) {
+    if (outcome.verdict != Verdict::kEqual) failed[i] = outcome;
+  });
+  int numMinimized = 0;
+  for (const auto& [i, outcome] : failed) {
+    const uint64_t seed = options.seed + i;
+    if (numMinimized++ >= kMaxMinimized) {
+      ADD_FAILURE() << "seed " << seed << " " << verdictText(outcome.verdict) << ": " << outcome.message;
+      continue;
+    }
+    const RandomCase small = minimize(cases[i], outcome.verdict);
+    ADD_FAILURE() << "seed " << seed << " " << verdictText(outcome.verdict) << ": " << outcome.message
+                  << "\nsmallest case, to be run with --case=FILE: " << runIsolated(small).message << "\n"
+                  << small.str();
+  }
+}
+
+}  // namespace
+}  // namespace shardwright
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  using shardwright::options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const size_t equals = argument.find('=');
+    const std::string key = argument.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
+    if (key == "--seed")
+      options.seed = std::strtoull(value.c_str(), nullptr, 10);
+    else if (key == "--count")
+      options.count = std::atoi(value.c_str());
+    else if (key == "--case")
+      options.file = value;
+    else if (key == "--keep")
+      options.keep = value;
+    else
+      return std::fputs(shardwright::kUsage, stderr), 2;
+  }
+  if (!options.file.empty()) testing::GTEST_FLAG(filter) = "RandomGraphs.cases_that_failed_once";
+  return RUN_ALL_TESTS();
+}
