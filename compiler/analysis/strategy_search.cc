@@ -6,6 +6,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "compiler/analysis/constant_values.h"
 #include "compiler/analysis/elimination.h"
 #include "compiler/analysis/split_symbol.h"
 #include "compiler/onnx/onnx_dialect.h"
@@ -15,6 +16,7 @@ namespace shardwright {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kUnwantedSeconds = 1;  // more than any plan
 
 double evaluate(Expr e, const Bindings& sizes) {
   auto value = e.evaluate(sizes);
@@ -59,7 +61,7 @@ struct Variable {
 class Search {
  public:
   Search(mlir::Block& block, const StrategySpace& space, const Facts& facts, const SearchOptions& options)
-      : block_(block), space_(space), facts_(facts), options_(options) {}
+      : block_(block), space_(space), facts_(facts), options_(options), constants_(block) {}
 
   SearchResult run() {
     findAuxiliary();
@@ -69,7 +71,7 @@ class Search {
     for (const OpChoices& op : space_.ops()) connectOperands(op);
     connectOutputs();
     for (auto [argument, result] : options_.ties) tie(block_.getArgument(argument), outputs_[result]);
-    return read(solveUnderLimit());
+    return read(solve());
   }
 
  private:
@@ -158,7 +160,7 @@ class Search {
 
   void addWeight(mlir::Value weight) {
     std::vector<Sharding> states = space_.statesOf(weight);
-    bool mustSplit = isLimited(weight) && isMatrix(weight) && bytesOf(weight) >= largestWholeMatrix_;
+    bool mustSplit = isLimited(weight) && isMatrix(weight) && bytesOf(weight) > largestWholeMatrix_;
     if (mustSplit && !options_.pins.count(weight)) states.erase(states.begin());
     const Variable& variable = addProducer(weight, allowed(weight, std::move(states)));
     if (!isLimited(weight)) return;
@@ -223,7 +225,17 @@ class Search {
     std::vector<double> table;
     for (int row : rows)
       for (int column : columns) table.push_back(costs.cost(row, column));
+    if (options_.maxWeightShare < kInfinity && constants_.contains(value)) refuseGathers(value, from, to, table);
     return table;
+  }
+
+  // What follows from weights alone is computed at load and stays: gathered, it would be held beside what the limit counts.
+  void refuseGathers(mlir::Value value, const std::vector<Sharding>& from, const std::vector<Sharding>& to,
+                     std::vector<double>& table) const {
+    for (size_t row = 0; row < from.size(); ++row)
+      for (size_t column = 0; column < to.size(); ++column)
+        if (localBytes(value, to[column]) > localBytes(value, from[row]))
+          table[row * to.size() + column] += kUnwantedSeconds;
   }
 
   // Time on one rank: arithmetic, or the reading of weights if that takes longer. Elementwise chains are fused and cost
@@ -315,12 +327,11 @@ class Search {
   }
 
   void tie(mlir::Value argument, const Variable& output) {
-    constexpr double kUnequalSeconds = 1;  // more than any plan
     auto producer = producers_.find(argument);
     if (producer == producers_.end()) return;
     std::vector<double> table;
     for (const Sharding& in : producer->second.states)
-      for (const Sharding& out : output.states) table.push_back(in == out ? 0 : kUnequalSeconds);
+      for (const Sharding& out : output.states) table.push_back(in == out ? 0 : kUnwantedSeconds);
     graph_.addEdge(producer->second.id, output.id, std::move(table));
   }
 
@@ -337,40 +348,53 @@ class Search {
     return excess;
   }
 
-  CostGraph::Solution minimizeAt(double secondsPerByte) {
+  // The best plan found whose bytes above an even share are at most `allowedExcess`, and what no such plan is cheaper than.
+  struct Limited {
+    CostGraph::Solution solution;
+    double seconds = kInfinity, bound = 0;
+  };
+
+  CostGraph::Solution minimizeAt(double secondsPerByte, double allowedExcess, Limited& limited) {
     for (const WeightVariable& weight : weights_)
       for (size_t s = 0; s < weight.excess.size(); ++s)
         graph_.setCost(weight.id, static_cast<int>(s), secondsPerByte * weight.excess[s]);
     CostGraph::Solution solution = graph_.minimize();
     // Whatever fits pays at most the price of all that is allowed: this is a bound on every plan under the limit.
-    double rebate = secondsPerByte > 0 ? secondsPerByte * allowedExcess_ : 0;
-    bound_ = std::max(bound_, solution.cost - solution.gap - rebate);
+    double rebate = secondsPerByte > 0 ? secondsPerByte * allowedExcess : 0;
+    limited.bound = std::max(limited.bound, solution.cost - solution.gap - rebate);
+    double seconds = secondsOf(solution);
+    if (limited.seconds == kInfinity || (excessOf(solution) <= allowedExcess && seconds < limited.seconds)) {
+      limited.solution = solution;
+      limited.seconds = seconds;
+    }
     return solution;
   }
 
-  // Under the limit the price of a byte rises until the plan fits; the cheapest plan seen that fits is taken. Where even the
-  // price of a slow disk does not make it fit, no plan does, and the smallest one is taken.
-  CostGraph::Solution solveUnderLimit() {
-    allowedExcess_ = options_.maxWeightShare < kInfinity
-                         ? (options_.maxWeightShare - 1) * totalWeightBytes_ / numRanks()
-                         : kInfinity;
-    CostGraph::Solution best = minimizeAt(0);
-    if (excessOf(best) <= allowedExcess_) return best;
+  // The price of a byte rises until the plan fits; the cheapest plan seen that fits is taken. Where even the price of a slow disk
+  // does not make it fit, no plan does, and the smallest one is taken.
+  Limited solveUnder(double allowedExcess) {
+    Limited limited;
     double low = 0, high = 1e-3;
-    best = minimizeAt(high);
-    if (excessOf(best) > allowedExcess_) return best;
+    if (excessOf(minimizeAt(high, allowedExcess, limited)) > allowedExcess) return limited;
+    if (excessOf(minimizeAt(low, allowedExcess, limited)) <= allowedExcess) return limited;
     for (int i = 0; i < 24; ++i) {
       double middle = low == 0 ? high / 100 : std::sqrt(low * high);
-      CostGraph::Solution solution = minimizeAt(middle);
-      if (excessOf(solution) <= allowedExcess_) {
-        if (secondsOf(solution) < secondsOf(best)) best = solution;
-        high = middle;
-      } else {
-        low = middle;
-      }
+      (excessOf(minimizeAt(middle, allowedExcess, limited)) <= allowedExcess ? high : low) = middle;
       if (low > 0 && high / low < 1.1) break;
     }
-    return best;
+    return limited;
+  }
+
+  // A little more than the limit is taken where that saves a lot: where heads are fewer than ranks, as those of keys and values
+  // may be, nothing else keeps them apart from collectives, and in a small model even they are more than the limit leaves.
+  Limited solve() {
+    constexpr double kLooserShare = 1.3, kMustSave = 0.2;
+    double even = totalWeightBytes_ / numRanks();
+    if (options_.maxWeightShare == kInfinity) return solveUnder(kInfinity);
+    Limited limited = solveUnder((options_.maxWeightShare - 1) * even);
+    if (options_.maxWeightShare >= kLooserShare) return limited;
+    Limited looser = solveUnder((kLooserShare - 1) * even);
+    return looser.seconds < (1 - kMustSave) * limited.seconds ? looser : limited;
   }
 
   // Without the price of bytes.
@@ -379,7 +403,8 @@ class Search {
     return graph_.costOf(solution.states);
   }
 
-  SearchResult read(const CostGraph::Solution& solution) {
+  SearchResult read(const Limited& limited) {
+    const CostGraph::Solution& solution = limited.solution;
     SearchResult result;
     for (const OpChoices& choices : space_.ops()) {
       auto op = ops_.find(choices.op);
@@ -392,8 +417,8 @@ class Search {
         result.strategies.leaves[value] = variable.states[solution.states[variable.id]];
     for (const Variable& output : outputs_)
       result.strategies.results.push_back(output.states[solution.states[output.id]]);
-    result.seconds = secondsOf(solution);
-    result.gap = std::max(0.0, result.seconds - bound_);
+    result.seconds = limited.seconds;
+    result.gap = std::max(0.0, result.seconds - limited.bound);
     if (totalWeightBytes_ > 0) result.weightShare = 1 + excessOf(solution) * numRanks() / totalWeightBytes_;
     return result;
   }
@@ -402,13 +427,14 @@ class Search {
   const StrategySpace& space_;
   const Facts& facts_;
   const SearchOptions& options_;
+  ConstantValues constants_;
   CostGraph graph_;
   llvm::DenseMap<mlir::Operation*, Variable> ops_;
   llvm::DenseMap<mlir::Value, Variable> producers_;
   std::vector<Variable> outputs_;
   llvm::DenseSet<mlir::Value> auxiliary_;
   std::vector<WeightVariable> weights_;
-  double totalWeightBytes_ = 0, largestWholeMatrix_ = 0, allowedExcess_ = 0, bound_ = 0;
+  double totalWeightBytes_ = 0, largestWholeMatrix_ = 0;
   std::unordered_map<const void*, std::unique_ptr<TypeCosts>> costs_;
 };
 

@@ -37,8 +37,21 @@ std::optional<std::vector<Component>> componentsOf(mlir::Value indices, size_t c
   return components;
 }
 
+// The positions of a component, one per index, along dim `k` of the value: a window where they are a run that surely lies in
+// the dim.
+mlir::Value taken(NodeBuilder& build, mlir::Value value, int64_t k, const Component& c, Expr length,
+                  const Facts& facts) {
+  const Expr dim = build.dims(value)[k], step = c.dim < 0 ? Expr(1) : c.step;
+  const Expr begin = c.base.isConstant() && *c.base.constant() < 0 ? dim + c.base : c.base;
+  if (step == Expr(1) && facts.lowerBound(begin) >= 0 && facts.lowerBound(dim - begin - length) >= 0)
+    return build.slice(value, k, begin, begin + length);
+  mlir::Value positions =
+      build.node("Range", {build.expr(c.base), build.expr(c.base + length * step), build.expr(step)});
+  return build.node("Gather", {value, positions}, {{"axis", build.intAttr(k)}});
+}
+
 // GatherND(mask[B,T], [[b, t] for b, 1, 1, t]): exporters write mask[:, None, None, :] as a lookup of every element. Each component
-// of the indices looks along one dim, which is all of it, in order, or a Gather by the component's own positions.
+// of the indices looks along one dim, which is all of it, in order, a window, or a Gather by the component's own positions.
 //   mask: [B,T], indices [B,1,1,n,2] of (b, t)  ->  Gather(mask, Range(0, n), axis 1) as [B,1,1,n]; n = T: mask as [B,1,1,T]
 std::optional<std::vector<mlir::Value>> gatherOfPositions(NodeBuilder& build, const OpView& op) {
   Exprs dims = op.dims(0), indexDims = op.dims(1), to = op.result(0).dims;
@@ -53,12 +66,7 @@ std::optional<std::vector<mlir::Value>> gatherOfPositions(NodeBuilder& build, co
     const Component& c = (*components)[k];
     Expr length = c.dim < 0 ? Expr(1) : indexDims[c.dim];
     bool isAll = c.dim >= 0 && c.base == Expr(0) && c.step == Expr(1) && op.facts().provablyEqual(length, dims[k]);
-    if (!isAll) {
-      mlir::Value start = build.expr(c.base), step = build.expr(c.dim < 0 ? Expr(1) : c.step);
-      mlir::Value limit = build.expr(c.base + length * (c.dim < 0 ? Expr(1) : c.step));
-      mlir::Value positions = build.node("Range", {start, limit, step});
-      value = build.node("Gather", {value, positions}, {{"axis", build.intAttr(static_cast<int64_t>(k))}});
-    }
+    if (!isAll) value = taken(build, value, static_cast<int64_t>(k), c, length, op.facts());
     order.emplace_back(c.dim, static_cast<int64_t>(k));
   }
   // Dims in the order of the indices' dims, then the rest of the value's.

@@ -100,6 +100,47 @@ func.func @not_cut(%x: tensor<3x4xf32>, %y: tensor<4x6xf32>) -> (tensor<3x6xf32>
 
 // -----
 
+// Heads of queries and the one of keys, merged, apart by slices, of which one is of a transposed product: the weight is cut.
+// CHECK-LABEL: @sliced(
+func.func @sliced(%x: tensor<?x4xf32, #dist.exprs<["b", 4]>>) -> (tensor<?x2x5xf32, #dist.exprs<["b", 2, 5]>>, tensor<1x?x5xf32, #dist.exprs<[1, "b", 5]>>) {
+  %w = "onnx.Weight"() {name = "w", location = "w.bin", offset = 0 : i64, length = 240 : i64} : () -> tensor<4x15xf32>
+  %none = "onnx.None"() : () -> none
+  // CHECK: %[[W0:.*]] = "onnx.Weight"() {{.*}} name = "w[:,0:10]"
+  // CHECK: %[[P0:.*]] = "onnx.MatMul"(%arg0, %[[W0]])
+  // CHECK: %[[Q:.*]] = "onnx.Reshape"(%[[P0]]
+  // CHECK: %[[W1:.*]] = "onnx.Weight"() {{.*}} name = "w[:,10:15]"
+  // CHECK: %[[P1:.*]] = "onnx.MatMul"(%arg0, %[[W1]])
+  // CHECK: %[[R:.*]] = "onnx.Reshape"(%[[P1]]
+  // CHECK: %[[K:.*]] = "onnx.Transpose"(%[[R]])
+  // CHECK: return %[[Q]], %[[K]]
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<?x4xf32, #dist.exprs<["b", 4]>>, tensor<4x15xf32>) -> tensor<?x15xf32, #dist.exprs<["b", 15]>>
+  %1 = "onnx.Reshape"(%0, %none) {static = [unit, #dist.exprs<["b", 3, 5]>]} : (tensor<?x15xf32, #dist.exprs<["b", 15]>>, none) -> tensor<?x3x5xf32, #dist.exprs<["b", 3, 5]>>
+  %2 = "onnx.Slice"(%1, %none, %none, %none) {static = [unit, #dist.exprs<[0]>, #dist.exprs<[-1]>, #dist.exprs<[1]>]} : (tensor<?x3x5xf32, #dist.exprs<["b", 3, 5]>>, none, none, none) -> tensor<?x2x5xf32, #dist.exprs<["b", 2, 5]>>
+  %3 = "onnx.Transpose"(%1) {perm = array<i64: 1, 0, 2>} : (tensor<?x3x5xf32, #dist.exprs<["b", 3, 5]>>) -> tensor<3x?x5xf32, #dist.exprs<[3, "b", 5]>>
+  %4 = "onnx.Slice"(%3, %none, %none, %none) {static = [unit, #dist.exprs<[2]>, #dist.exprs<[3]>, #dist.exprs<[0]>]} : (tensor<3x?x5xf32, #dist.exprs<[3, "b", 5]>>, none, none, none) -> tensor<1x?x5xf32, #dist.exprs<[1, "b", 5]>>
+  return %2, %4 : tensor<?x2x5xf32, #dist.exprs<["b", 2, 5]>>, tensor<1x?x5xf32, #dist.exprs<[1, "b", 5]>>
+}
+
+// -----
+
+// Slices that overlap, or that cut what lies minor in a dim of the product, are not those of parts.
+// CHECK-LABEL: @overlapping(
+func.func @overlapping(%x: tensor<3x4xf32>) -> (tensor<3x4xf32>, tensor<3x3xf32>, tensor<3x2x1xf32>) {
+  %w = "onnx.Weight"() {name = "w", location = "w.bin", offset = 0 : i64, length = 96 : i64} : () -> tensor<4x6xf32>
+  %v = "onnx.Weight"() {name = "v", location = "w.bin", offset = 96 : i64, length = 96 : i64} : () -> tensor<4x6xf32>
+  %none = "onnx.None"() : () -> none
+  // CHECK-COUNT-3: "onnx.Slice"
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<3x4xf32>, tensor<4x6xf32>) -> tensor<3x6xf32>
+  %1 = "onnx.Slice"(%0, %none, %none, %none) {static = [unit, #dist.exprs<[0]>, #dist.exprs<[4]>, #dist.exprs<[1]>]} : (tensor<3x6xf32>, none, none, none) -> tensor<3x4xf32>
+  %2 = "onnx.Slice"(%0, %none, %none, %none) {static = [unit, #dist.exprs<[3]>, #dist.exprs<[6]>, #dist.exprs<[1]>]} : (tensor<3x6xf32>, none, none, none) -> tensor<3x3xf32>
+  %3 = "onnx.MatMul"(%x, %v) : (tensor<3x4xf32>, tensor<4x6xf32>) -> tensor<3x6xf32>
+  %4 = "onnx.Reshape"(%3, %none) {static = [unit, #dist.exprs<[3, 2, 3]>]} : (tensor<3x6xf32>, none) -> tensor<3x2x3xf32>
+  %5 = "onnx.Slice"(%4, %none, %none, %none) {static = [unit, #dist.exprs<[1]>, #dist.exprs<[2]>, #dist.exprs<[2]>]} : (tensor<3x2x3xf32>, none, none, none) -> tensor<3x2x1xf32>
+  return %1, %2, %5 : tensor<3x4xf32>, tensor<3x3xf32>, tensor<3x2x1xf32>
+}
+
+// -----
+
 // Unrolled experts: each is a reference into the stacked weights, whose parts lie together. The last is cut again.
 // CHECK-LABEL: @experts(
 func.func @experts(%x: tensor<?x4xf32, #dist.exprs<["n", 4]>>) -> (tensor<?x6xf32, #dist.exprs<["n", 6]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>, tensor<?x3xf32, #dist.exprs<["n", 3]>>) {
@@ -147,6 +188,18 @@ func.func @mask(%mask: tensor<?x?xi1, #dist.exprs<["b", "t"]>>) -> (tensor<?x1x1
   %0 = "onnx.GatherND"(%mask, %in) {batch_dims = 0 : i64} : (tensor<?x?xi1, #dist.exprs<["b", "t"]>>, tensor<?x1x1x?x2xi64, #dist.exprs<["b", 1, 1, "n", 2]>>) -> tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "n"]>>
   %1 = "onnx.GatherND"(%mask, %it) {batch_dims = 0 : i64} : (tensor<?x?xi1, #dist.exprs<["b", "t"]>>, tensor<?x1x1x?x2xi64, #dist.exprs<["b", 1, 1, "t", 2]>>) -> tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "t"]>>
   return %0, %1 : tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "n"]>>, tensor<?x1x1x?xi1, #dist.exprs<["b", 1, 1, "t"]>>
+}
+
+// -----
+
+// Rows from -2 on, as exporters write x[:, [-2]] along a dim in front: a window.
+// CHECK-LABEL: @row(
+func.func @row(%x: tensor<6x?xf32, #dist.exprs<[6, "b"]>>) -> tensor<1x?xf32, #dist.exprs<[1, "b"]>> {
+  %i = "onnx.Constant"() {value = dense<-2> : tensor<1x1xi64>} : () -> tensor<1x1xi64>
+  // CHECK: "onnx.Slice"(%arg0, {{.*}} {static = [unit, #dist.exprs<[4]>, #dist.exprs<[5]>, #dist.exprs<[0]>
+  // CHECK-NOT: "onnx.Gather
+  %0 = "onnx.GatherND"(%x, %i) {batch_dims = 0 : i64} : (tensor<6x?xf32, #dist.exprs<[6, "b"]>>, tensor<1x1xi64>) -> tensor<1x?xf32, #dist.exprs<[1, "b"]>>
+  return %0 : tensor<1x?xf32, #dist.exprs<[1, "b"]>>
 }
 
 // -----
