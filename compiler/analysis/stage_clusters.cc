@@ -207,7 +207,9 @@ StageClusters inOneLine(const StageGraph& graph, const StageCutOptions& options)
   // By the last stage that pins leave, so that the line goes against no pin; along an edge it never falls.
   std::vector<int> order(clusters.size()), clusterOf(clusters.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return clusters.latest[a] < clusters.latest[b]; });
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    return std::make_pair(clusters.latest[a], a) < std::make_pair(clusters.latest[b], b);
+  });
   StageGraph line = graph;
   for (size_t i = 1; i < order.size(); ++i) line.values.push_back({order[i - 1], {order[i]}, 0, 0, false});
   std::iota(clusterOf.begin(), clusterOf.end(), 0);

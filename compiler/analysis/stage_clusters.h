@@ -2,6 +2,7 @@
 // pins leave to each. With one op per cluster the search is exact; merging says what it may cost.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace shardwright {
 // Seconds as integers, so that sums do not depend on their order and ties are ties.
 struct Ticks {
   double perSecond = 1;
-  int64_t of(double seconds) const { return static_cast<int64_t>(seconds * perSecond + 0.5); }
+  int64_t of(double seconds) const { return std::llround(seconds * perSecond); }
   double seconds(int64_t ticks) const { return ticks / perSecond; }
 };
 

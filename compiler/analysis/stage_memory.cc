@@ -60,8 +60,8 @@ StageMemory::Bytes StageMemory::of(const std::vector<int>& nodes) const {
     const std::vector<int>& consumers = consumers_[v];
     bool produced = isHere(graph_.values[v].producer);
     if (produced && graph_.values[v].isOutput) return false;
-    for (size_t i = consumers.size(); i-- > 0 && (produced || consumers[i] > n);)
-      if (isHere(consumers[i]) ? consumers[i] > n : produced) return false;
+    for (auto c = consumers.rbegin(); c != consumers.rend() && (produced || *c > n); ++c)
+      if (isHere(*c) ? *c > n : produced) return false;
     return true;
   };
   bytes.activations = live;
