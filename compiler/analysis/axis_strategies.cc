@@ -18,10 +18,15 @@ struct TrivialRule {
 };
 
 // Granules for both splits at one place of a factor, where `room` elements are to be split; nothing if none is sure to fit.
+// Even parts are the same parts in any granules that their number divides.
+//   128 by {x}=2 and {y}/8 -> 8      12 by {x}=2 and {y}=3 -> 6      21 by {x}=3 and {y}/21 -> 21
 std::optional<Expr> commonGranules(const FactorSplit& a, const FactorSplit& b, Expr room) {
-  if (a.granules == b.granules && a.granules != Expr(sizeOf(a.axes))) return a.granules;
-  Expr nested = Expr(sizeOf(a.axes)) * b.granules;
+  Expr parts = Expr(sizeOf(a.axes)), nested = parts * b.granules;
+  bool isEven = a.granules == parts, isOtherEven = b.granules == Expr(sizeOf(b.axes));
+  if (a.granules == b.granules && !isEven) return a.granules;
+  if (isEven && !isOtherEven && room.dividedBy(b.granules) && b.granules.dividedBy(parts)) return b.granules;
   if (room.dividedBy(nested)) return nested;
+  if (isEven && isOtherEven) return room;
   if (room.dividedBy(a.granules)) return a.granules;
   return std::nullopt;
 }

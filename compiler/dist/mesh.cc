@@ -21,14 +21,14 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-bool isAxisName(std::string_view text) {
-  if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
-}
-
 constexpr int64_t kMaxRanks = int64_t{1} << 31;
 
 }  // namespace
+
+bool Mesh::isAxisName(std::string_view text) {
+  if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+}
 
 StatusOr<Mesh> Mesh::parse(std::string_view text) {
   std::string where = "mesh \"" + std::string(text) + "\": ";

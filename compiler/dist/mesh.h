@@ -42,6 +42,8 @@ class Mesh {
   explicit Mesh(std::vector<MeshAxis> axes) : axes_(std::move(axes)) {}
   // "dp=2,tp=4"; kUserError for repeated or empty names and sizes < 1.
   static StatusOr<Mesh> parse(std::string_view text);
+  // Letters, digits and "_", not beginning with a digit.
+  static bool isAxisName(std::string_view text);
 
   llvm::ArrayRef<MeshAxis> axes() const { return axes_; }
   int64_t numRanks() const;

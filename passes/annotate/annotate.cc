@@ -193,6 +193,11 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     return text + "]";
   }
 
+  static std::string tooSmall(int64_t size, int64_t parts) {
+    return " has " + std::to_string(size) + (size == 1 ? " element" : " elements") + ", which cannot be split in " +
+           std::to_string(parts) + " parts; use a smaller axis or another dim";
+  }
+
   // An indivisible split is pinned with the finest granules, which leaves them to the compiler (pin.h).
   void pin(const Request& request) {
     Exprs dims = dimsOf(request.value.getType());
@@ -210,9 +215,7 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
       if (axes.empty()) continue;
       int64_t parts = sizeOf(axes);
       if (auto size = dims[d].constant(); size && *size < parts) {
-        complainAt(request.paths[d], "dim " + std::to_string(d) + " has " + std::to_string(*size) +
-                                         (*size == 1 ? " element" : " elements") + ", which cannot be split in " +
-                                         std::to_string(parts) + " parts; use a smaller axis or another dim");
+        complainAt(request.paths[d], "dim " + std::to_string(d) + tooSmall(*size, parts));
         isRight = false;
       }
       pin.sharding.dims[d].factors.push_back({dims[d], axes, dims[d]});
@@ -277,6 +280,13 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
         complainAt(split.path, name + " (" + op->getName().getStringRef().str() + ") has no dim " +
                                    std::to_string(split.dim) + " of an operand " + std::to_string(split.operand) +
                                    "; it has " + operandsText(op));
+        continue;
+      }
+      Expr dim = dimsOf(op->getOperand(split.operand).getType())[split.dim];
+      int64_t parts = mesh_.axes()[mesh_.axisIndex(split.axis)].size;
+      if (auto size = dim.constant(); size && *size < parts) {
+        complainAt(split.path, "dim " + std::to_string(split.dim) + " of operand " + std::to_string(split.operand) +
+                                   " of " + name + tooSmall(*size, parts));
         continue;
       }
       strategies.set(split.axis, mlir::StringAttr::get(

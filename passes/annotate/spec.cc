@@ -1,5 +1,6 @@
 #include "passes/annotate/spec.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -17,7 +18,10 @@ class SpecReader {
     Json root;
     // The parser's own words say line and column.
     try {
-      root = Json::parse(text.begin(), text.end());
+      root = Json::parse(text.begin(), text.end(), [this](int depth, Json::parse_event_t event, Json& parsed) {
+        noteKey(depth, event, parsed);
+        return true;
+      });
     } catch (const Json::exception& e) {
       return userError(file_ + ": not JSON: " + e.what());
     }
@@ -45,6 +49,24 @@ class SpecReader {
                : std::string("a") + (value.is_array() || value.is_object() ? "n " : " ") + value.type_name();
   }
 
+  // JSON lets a key come twice, and the last one wins; here both were meant.
+  void noteKey(int depth, Json::parse_event_t event, const Json& parsed) {
+    auto level = static_cast<size_t>(depth);
+    if (event == Json::parse_event_t::object_start) {
+      keys_.resize(level);
+      keys_.emplace_back();
+    } else if (event == Json::parse_event_t::key) {
+      keys_.resize(level);
+      std::vector<std::string>& known = keys_.back();
+      std::string key = parsed.get<std::string>();
+      bool isNew = std::find(known.begin(), known.end(), key) == known.end();
+      known.push_back(key);
+      std::string path;
+      for (const auto& outer : keys_) path += outer.empty() ? "" : "/" + outer.back();
+      if (!isNew) complain(path, "is there twice; leave one of them out");
+    }
+  }
+
   void complain(const std::string& path, const std::string& what) {
     errors_ += (errors_.empty() ? "" : "\n") + file_ + ": " + path + ": " + what;
   }
@@ -54,6 +76,8 @@ class SpecReader {
     if (key == "mesh") {
       if (!entry.is_number_integer() || entry.get<int64_t>() < 1)
         return complain(path, "is " + entry.dump() + "; give a size of 1 or more");
+      if (!Mesh::isAxisName(name))
+        return complain(path, "is no name of an axis; use letters, digits and \"_\", a digit not first");
       spec.mesh.push_back({name, entry.get<int64_t>()});
     } else if (key == "tensors") {
       readTensor(spec, path, name, entry);
@@ -130,6 +154,7 @@ class SpecReader {
   }
 
   std::string file_, errors_;
+  std::vector<std::vector<std::string>> keys_;  // while parsing: of each object that is open, the keys so far
 };
 
 }  // namespace

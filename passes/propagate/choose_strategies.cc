@@ -18,6 +18,8 @@ namespace {
 struct AxisChoice {
   AxisStrategies strategies;
   std::string origin;
+  int axis = 0;
+  StrategyPins pins = StrategyPins();
 };
 
 // Chooses every op's strategy, axis by axis, and with it every sharding.
@@ -55,6 +57,8 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
       if (mesh_.axes()[axis].size == 1) continue;
       auto choice = choose(axis, *rules, *machine);
       if (!choice.ok()) return fail(choice.status().message());
+      choice->axis = axis;
+      choice->pins = strategyPinsOf(function_, mesh_.axes()[axis].name);
       for (auto [argument, result] : ties())
         if (auto held = choice->strategies.leaves.find(block().getArgument(argument));
             held != choice->strategies.leaves.end())
@@ -129,6 +133,7 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     spaceOptions.axis = axis;
     if (name == "ep" && !hasExperts())
       return userError("axis ep splits experts, and no weight of the model has three dims or more; use tp");
+    SW_RETURN_IF_ERROR(checkSize(axis, name));
     using Seeds = SpaceOptions::Seeds;
     spaceOptions.seeds = name == "tp" ? Seeds::kConstantSizes : name == "ep" ? Seeds::kExperts : Seeds::kAllSizes;
     spaceOptions.pins = pinsOver(axis);
@@ -150,6 +155,26 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     SearchResult result = searchStrategies(block(), space, facts_, options);
     record(name, result);
     return AxisChoice{std::move(result.strategies), name + ": search"};
+  }
+
+  // An axis that has more ranks than any dim has elements would leave every rank with all of the model.
+  Status checkSize(int axis, const std::string& name) {
+    int64_t size = mesh_.axes()[axis].size, longest = 0;
+    // tp and ep split no dim of symbolic size by themselves.
+    bool ignoresSymbols = name == "tp" || name == "ep", isBounded = true;
+    auto look = [&](mlir::Value value) {
+      if (isNone(value)) return;
+      for (Expr dim : dimsOf(value.getType())) {
+        isBounded &= dim.constant().has_value() || ignoresSymbols;
+        longest = std::max(longest, dim.constant().value_or(0));
+      }
+    };
+    llvm::for_each(block().getArguments(), look);
+    for (mlir::Operation& op : block()) llvm::for_each(op.getResults(), look);
+    if (!isBounded || longest <= 1 || size <= longest || isAskedFor(axis)) return Status();
+    return userError("axis " + name + " has " + std::to_string(size) +
+                     " ranks, and the longest dim of the model that " + name + " splits has " +
+                     std::to_string(longest) + " elements; give it at most as many ranks");
   }
 
   bool hasExperts() {
@@ -214,6 +239,7 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     }
     OpShardings shardings = shardingsOf(&op, rule, strategy, facts_);
     if (mlir::isa<WeightOp>(op)) shardings.out = {held(op.getResult(0), choices)};
+    for (const AxisChoice& choice : choices) checkPinnedStrategy(&op, rules, shardings, choice);
     setInShardings(&op, shardings.in, mesh_);
     setOutShardings(&op, shardings.out, mesh_);
     if (rule) op.setAttr(kStrategyAttr, mlir::StringAttr::get(&getContext(), str(*rule, strategy, mesh_)));
@@ -224,6 +250,39 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     if (mlir::isa<WeightOp>(op)) return;
     for (mlir::OpResult result : op.getResults())
       if (pins_.count(result)) holdPinned(result, shardings.out[result.getResultNumber()], choices);
+  }
+
+  // A strategy that the user fixed and that the op, or the other axes, leave no room for.
+  void checkPinnedStrategy(mlir::Operation* op, const BlockRules& rules, const OpShardings& shardings,
+                           const AxisChoice& choice) {
+    auto pin = choice.pins.find(op);
+    if (pin == choice.pins.end()) return;
+    auto [operand, dim] = pin->second;
+    AxisList axes = shardings.in[operand].dims[dim].axes();
+    if (llvm::any_of(axes, [&](const SubAxis& sub) { return sub.axis == choice.axis; })) return;
+    const std::string& name = mesh_.axes()[choice.axis].name;
+    std::string allowed, asked = std::to_string(operand) + "." + std::to_string(dim);
+    const Rule* rule = rules.find(op);
+    for (size_t i = 0; rule && i < rule->operands.size(); ++i)
+      for (size_t d = 0; d < rule->operands[i].dims.size(); ++d)
+        if (canSplit(op, rules, rule->operands[i].dims[d], choice.axis))
+          allowed += (allowed.empty() ? "" : ", ") + std::to_string(i) + "." + std::to_string(d);
+    bool isAlone = (", " + allowed + ",").find(", " + asked + ",") != std::string::npos;
+    op->emitError("the spec's strategy has axis " + name + " split dim " + std::to_string(dim) + " of operand " +
+                  std::to_string(operand) + ", and ")
+        << (isAlone ? "what else the mesh's axes do here leaves no room for it"
+                    : op->getName().getStringRef().str() + " needs that dim whole")
+        << "; " << (allowed.empty() ? "no dim of it can be split" : "by itself it can be split at " + allowed);
+    signalPassFailure();
+  }
+
+  bool canSplit(mlir::Operation* op, const BlockRules& rules, const FactorDim& factors, int axis) const {
+    return llvm::any_of(factors, [&](int f) {
+      const Rule& rule = *rules.find(op);
+      Strategy strategy(static_cast<int>(rule.factors.size()));
+      strategy.splits[f].push_back({1, {mesh_.whole(axis)}, rule.factors[f].size});
+      return rules.admits(op, strategy);
+    });
   }
 
   mlir::StringAttr leafOrigin(mlir::Value value, const std::vector<AxisChoice>& choices) {

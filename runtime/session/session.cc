@@ -1,6 +1,8 @@
 #include "runtime/session/session.h"
 
 #include <algorithm>
+#include <fstream>
+#include <optional>
 
 #include "runtime/comm/local/local_fabric.h"
 #include "runtime/device/cpu/cpu_features.h"
@@ -84,6 +86,35 @@ Status checkSections(const plan::Plan& plan, const std::string& folder) {
   return Status();
 }
 
+// What the system could give this process, as /proc/meminfo says it; nothing where it does not.
+std::optional<int64_t> availableBytes() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string key, unit; file >> key;) {
+    int64_t kibibytes = 0;
+    if (!(file >> kibibytes)) file.clear();
+    if (key == "MemAvailable:") return kibibytes * 1024;
+    std::getline(file, unit);
+  }
+  return std::nullopt;
+}
+
+// Every rank of the mesh is here, each with its own copy of its weights. A set's files are read by equally many ranks.
+Status checkMemory(const plan::Plan& plan, const std::string& folder) {
+  double needed = 0, ranks = numRanks(plan.mesh());
+  for (const plan::WeightSet& set : plan.weight_sets()) {
+    for (const plan::Section& section : plan.sections()) {
+      if (section.file().rfind("weights/" + set.name() + "-", 0) == 0)
+        needed += static_cast<double>(section.bytes()) * ranks / static_cast<double>(set.count());
+    }
+  }
+  std::optional<int64_t> available = availableBytes();
+  if (!available || needed <= static_cast<double>(*available)) return Status();
+  return environmentError(folder + ": the weights of its " + std::to_string(static_cast<int64_t>(ranks)) +
+                          " ranks take " + std::to_string(static_cast<int64_t>(needed)) +
+                          " bytes, and this machine has " + std::to_string(*available) +
+                          " available; compile for a smaller mesh, or run on a machine with more memory");
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<Session>> Session::open(const std::string& planFolder, const SessionOptions& options) {
@@ -95,6 +126,7 @@ StatusOr<std::unique_ptr<Session>> Session::open(const std::string& planFolder, 
   checks.verifyKernel = verifyKernelStep;
   SW_RETURN_IF_ERROR(checkPlan(plan, checks).within(planFolder));
   SW_RETURN_IF_ERROR(checkMachine(plan, planFolder, options));
+  SW_RETURN_IF_ERROR(checkMemory(plan, planFolder));
   SW_RETURN_IF_ERROR(checkSections(plan, planFolder));
   auto state = std::make_shared<State>();
   state->options = options;

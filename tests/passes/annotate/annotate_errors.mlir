@@ -26,8 +26,11 @@
 // DIMS: dims.json: /tensors/logits/1: axis dp is used twice; an axis splits one dim of a tensor
 // DIMS: dims.json: /tensors/h*/1: "dp:(2)2" is no part of axis dp of size 2; write dp:(PRE)SIZE where PRE*SIZE divides the size
 
+// FORM: form.json: /tensors/b: is there twice; leave one of them out
+// FORM: form.json: /nodes/d/strategy/tp: is there twice; leave one of them out
 // FORM: form.json: /meshes: unknown key; allowed are mesh, tensors, nodes and state
 // FORM: form.json: /mesh/tp: is 0; give a size of 1 or more
+// FORM: form.json: /mesh/2x: is no name of an axis; use letters, digits and "_", a digit not first
 // FORM: form.json: /tensors/a: is a string; give a list with, per dim, a list of axes, [] for whole, or null
 // FORM: form.json: /tensors/b/0: is "tp"; give a list of axes such as ["tp"], [] for whole, or null
 // FORM: form.json: /tensors/b/1: holds 3; give names of axes, such as "tp" or "tp:(2)4"
@@ -64,8 +67,8 @@ module attributes {dist.symbols = {batch = {assumed = 1, divisor = 1, max = 64, 
 {"tensors": {"dense.weight": [["tp"], ["tpp"]], "dense.*": [["dp"], null], "hidden": [["dp"], [], ["tp"]],
              "logits": [["dp"], ["dp"]], "h*": [["dp"], ["dp:(2)2"]]}}
 //--- form.json
-{"meshes": {}, "mesh": {"dp": 2, "tp": 0}, "tensors": {"a": "tp", "b": ["tp", [3], []]},
- "nodes": {"c": 3, "d": {"stage": -1, "strategy": {"tp": "0.x"}, "device": 1}}, "state": []}
+{"meshes": {}, "mesh": {"dp": 2, "tp": 0, "2x": 2}, "tensors": {"a": "tp", "b": [[]], "b": ["tp", [3], []]},
+ "nodes": {"c": 3, "d": {"stage": -1, "strategy": {"tp": "0.1", "tp": "0.x"}, "device": 1}}, "state": []}
 //--- mesh.json
 {"mesh": {"tp": 4}, "tensors": {"dense.weight": [["tp"]], "logits": [null, ["tp:(3)2"]]}}
 //--- text.json

@@ -93,6 +93,23 @@ TEST(Session, what_this_machine_lacks_is_said) {
   EXPECT_EQ(Session::open(folder, options).status().code(), StatusCode::kEnvironment);
 }
 
+// Weights of four ranks, of which each file is a hole of 4 TiB.
+TEST(Session, weights_that_this_machine_cannot_hold_are_not_read) {
+  std::string folder = testFolder();
+  TwoLayerPlan built(folder, 4);
+  for (plan::Section& section : *built.plan.mutable_sections()) {
+    std::filesystem::resize_file(folder + "/" + section.file(), uint64_t{1} << 42);
+    section.set_bytes(uint64_t{1} << 42);
+  }
+  ASSERT_TRUE(savePlan(folder, built.plan).ok());
+  auto session = Session::open(folder);
+  ASSERT_FALSE(session.ok());
+  EXPECT_EQ(session.status().code(), StatusCode::kEnvironment);
+  EXPECT_NE(session.status().message().find("the weights of its 4 ranks take 35184372088832 bytes"), std::string::npos)
+      << session.status().message();
+  EXPECT_NE(session.status().message().find("smaller mesh"), std::string::npos);
+}
+
 TEST(Session, no_plan_and_a_rank_that_cannot_load) {
   std::string folder = testFolder();
   EXPECT_EQ(Session::open(folder + "/none").status().code(), StatusCode::kUserError);
