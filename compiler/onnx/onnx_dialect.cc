@@ -128,9 +128,9 @@ mlir::LogicalResult ShapeValueOp::verify() {
   mlir::Attribute attr = getOperation()->getAttr("exprs");
   if (!attr || !isExprsAttr(attr)) return emitOpError("needs the attribute exprs = #dist.exprs<[…]>");
   auto type = mlir::dyn_cast<mlir::RankedTensorType>(getOperation()->getResult(0).getType());
-  if (!type || !type.getElementType().isSignlessInteger() || type.getRank() > 1 || !type.hasStaticShape() ||
+  if (!type || !type.getElementType().isSignlessInteger() || !type.hasStaticShape() ||
       type.getNumElements() != static_cast<int64_t>(exprs().size()))
-    return emitOpError("needs an integer result of rank 0 or 1 with one element per expression");
+    return emitOpError("needs an integer result of constant sizes with one element per expression");
   return mlir::success();
 }
 

@@ -69,7 +69,7 @@ class WeightOp : public OnnxLeafOp<WeightOp> {
   mlir::LogicalResult verify();
 };
 
-// An integer tensor of rank 0 or 1 whose elements are expressions: {exprs = #dist.exprs<["batch", 3]>}.
+// An integer tensor of constant sizes whose elements are expressions: {exprs = #dist.exprs<["batch", 3]>}.
 class ShapeValueOp : public OnnxLeafOp<ShapeValueOp> {
  public:
   using Op::Op;

@@ -51,10 +51,22 @@ Row variadic(const char* name, Build build, uint32_t linearIn = 0, Value inferVa
 
 bool isIndexType(DType type) { return type == DType::kInt64 || type == DType::kInt32; }
 
+// Whether elements at one flat index belong together: one element beside many, or equal dims.
+bool isBroadcastFlat(const OpView& op) {
+  Exprs dims;
+  for (int i = 0; i < op.numOperands(); ++i) {
+    const Exprs own = op.dims(i);
+    if (llvm::all_of(own, [](Expr dim) { return dim == Expr(1); })) continue;
+    if (!dims.empty() && own != dims) return false;
+    dims = own;
+  }
+  return true;
+}
+
 // Folds the operands' elements, broadcasting one element against many; nothing where an element pair has no value.
 template <std::optional<Expr> (*F)(const OpView&, Expr, Expr)>
 std::optional<Exprs> elementwiseValue(const OpView& op) {
-  if (!isIndexType(op.dtype(0)) && op.dtype(0) != DType::kBool) return std::nullopt;
+  if ((!isIndexType(op.dtype(0)) && op.dtype(0) != DType::kBool) || !isBroadcastFlat(op)) return std::nullopt;
   std::optional<Exprs> value = op.value(0);
   for (int i = 1; value && i < op.numOperands(); ++i) {
     const std::optional<Exprs> other = op.value(i);
@@ -124,13 +136,11 @@ std::optional<Expr> greaterOrEqualValue(const OpView& op, Expr a, Expr b) { retu
 std::optional<Exprs> whereValue(const OpView& op) {
   const std::optional<std::vector<int64_t>> condition = op.constantInts(0);
   const std::optional<Exprs> x = op.value(1), y = op.value(2);
-  if (!condition || !x || !y) return std::nullopt;
+  if (!condition || !x || !y || !isBroadcastFlat(op)) return std::nullopt;
   const size_t count = std::max({condition->size(), x->size(), y->size()});
   Exprs value;
   for (size_t i = 0; i < count; ++i) {
     auto at = [&](const auto& list) { return list[list.size() == 1 ? 0 : i]; };
-    for (size_t size : {condition->size(), x->size(), y->size()})
-      if (size != 1 && size != count) return std::nullopt;
     value.push_back(at(*condition) ? at(*x) : at(*y));
   }
   return value;

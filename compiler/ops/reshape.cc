@@ -10,9 +10,7 @@
 namespace shardwright {
 namespace {
 
-std::optional<Exprs> sameElements(const OpView& op) {
-  return op.result(0).dims.size() <= 1 ? op.value(0) : std::nullopt;
-}
+std::optional<Exprs> sameElements(const OpView& op) { return op.value(0); }
 
 std::optional<SymbolicView> reshapedView(const OpView& op, int, const SymbolicView& operand,
                                          llvm::ArrayRef<Expr> resultDims) {
@@ -212,7 +210,7 @@ std::optional<SymbolicView> transposedView(const OpView& op, int, const Symbolic
   return view;
 }
 
-std::optional<Exprs> transposedValue(const OpView& op) { return op.rank(0) <= 1 ? op.value(0) : std::nullopt; }
+std::optional<Exprs> transposedValue(const OpView& op) { return valueOfView(op, transposedView); }
 
 Row transpose() {
   Row row = viewRow("Transpose", inferTranspose, transposeRule);

@@ -8,7 +8,7 @@
 //   onnx.None                                       an absent operand
 //   onnx.Constant {value = dense<…>}                a small constant (at most 1 KiB, or of a kind that has no bytes in a file)
 //   onnx.Weight {name, location, offset, length}    bytes of a file, little endian, row major, never loaded by the compiler
-//   onnx.ShapeValue {exprs = #dist.exprs<[…]>}      an int64 (or int32) tensor of rank 0 or 1 whose elements are expressions
+//   onnx.ShapeValue {exprs = #dist.exprs<[…]>}      an int64 (or int32) tensor of constant sizes whose elements are expressions
 //
 // Static operands. Operands that say sizes (Reshape's shape, Slice's starts, ReduceSum's axes, TopK's k, …) are folded: the
 // operand becomes onnx.None and the op's attribute "static" = array with, per operand, #dist.exprs<…> or unit.

@@ -1,5 +1,7 @@
 #include "compiler/ops/shape_functions.h"
 
+#include "compiler/ops/reshape_factors.h"
+
 #include <algorithm>
 
 namespace shardwright {
@@ -121,6 +123,25 @@ StatusOr<std::vector<int>> normalizedAxes(const OpView& op, llvm::ArrayRef<int64
   std::sort(normal.begin(), normal.end());
   normal.erase(std::unique(normal.begin(), normal.end()), normal.end());
   return normal;
+}
+
+std::optional<Exprs> valueOfView(const OpView& op, decltype(ViewBody::view) view) {
+  const std::optional<Exprs> value = op.value(0);
+  if (!value) return std::nullopt;
+  const Exprs from = op.dims(0), to = op.result(0).dims;
+  const std::optional<SymbolicView> window = view(op, 0, {0, from, denseStrides(from)}, to);
+  if (!window || !window->offset.isConstant()) return std::nullopt;
+  std::vector<int64_t> indices = {*window->offset.constant()};
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (!to[i].isConstant() || !window->strides[i].isConstant()) return std::nullopt;
+    std::vector<int64_t> next;
+    for (int64_t index : indices)
+      for (int64_t k = 0; k < *to[i].constant(); ++k) next.push_back(index + k * *window->strides[i].constant());
+    indices = std::move(next);
+  }
+  Exprs taken;
+  for (int64_t index : indices) taken.push_back((*value)[index]);
+  return taken;
 }
 
 }  // namespace shardwright

@@ -39,6 +39,10 @@ Status nodeError(const OpView& op, const std::string& what);
 // "[batch, 12, 3*sequence]"
 std::string str(llvm::ArrayRef<Expr> dims);
 
+// The known contents of an op whose result is a window on operand 0, which `view` gives; nothing where those of the operand or
+// the window are not known.
+std::optional<Exprs> valueOfView(const OpView& op, decltype(ViewBody::view) view);
+
 // Whether the sizes differ whatever the symbols are.
 bool provablyDifferent(Expr a, Expr b, const Facts& facts);
 

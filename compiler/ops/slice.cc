@@ -36,17 +36,6 @@ std::string sliceRule(const OpView& op) {
   return changedDimsRule(op, changed, 1);
 }
 
-std::optional<Exprs> sliceValue(const OpView& op) {
-  const std::optional<Exprs> value = op.value(0);
-  const StatusOr<std::vector<DimSlice>> slices = slicesOf(op);
-  if (!value || !slices.ok() || slices->size() != 1) return std::nullopt;
-  const auto start = slices->front().start.constant(), count = slices->front().count.constant();
-  if (!start || !count) return std::nullopt;
-  Exprs taken;
-  for (int64_t i = 0; i < *count; ++i) taken.push_back((*value)[*start + i * slices->front().step]);
-  return taken;
-}
-
 std::optional<SymbolicView> sliceView(const OpView& op, int, const SymbolicView& operand, llvm::ArrayRef<Expr> dims) {
   const StatusOr<std::vector<DimSlice>> slices = slicesOf(op);
   SymbolicView view{operand.offset, Exprs(dims.begin(), dims.end()), operand.strides};
@@ -58,6 +47,8 @@ std::optional<SymbolicView> sliceView(const OpView& op, int, const SymbolicView&
   }
   return view;
 }
+
+std::optional<Exprs> sliceValue(const OpView& op) { return valueOfView(op, sliceView); }
 
 Row slice() {
   Row row;

@@ -136,7 +136,7 @@ class InferShapes : public mlir::PassWrapper<InferShapes, mlir::OperationPass<ml
     bool isConstant = llvm::all_of(*exprs, [](const Expr& e) { return e.isConstant(); });
     mlir::OpBuilder builder(op);
     mlir::Operation* folded = nullptr;
-    if (type.getElementType().isSignlessInteger() && type.getElementTypeBitWidth() >= 32 && type.getRank() <= 1) {
+    if (type.getElementType().isSignlessInteger() && type.getElementTypeBitWidth() >= 32 && type.hasStaticShape()) {
       Exprs simple;
       for (const Expr& e : *exprs) simple.push_back(facts_.simplify(e));
       folded = builder.create<ShapeValueOp>(op->getLoc(), type, simple);

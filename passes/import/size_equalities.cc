@@ -42,7 +42,17 @@ std::optional<Definition> solve(Expr a, Expr b) {
   return std::nullopt;
 }
 
-// symbol = min(symbol, 512), from a table of 512 positions that is cut to a sequence, bounds the symbol from above;
+// The number c for which e = sign·(max(symbol, c) - c), which is what a symbol in e exceeds c by; nothing if e is no such thing.
+std::optional<int64_t> exceeds(Expr e, Expr symbol, int64_t sign) {
+  constexpr int64_t kLarge = int64_t{1} << 40;
+  Expr atLarge = e.substitute({{symbol.symbolName(), Expr(kLarge)}});
+  if (!atLarge.isConstant()) return std::nullopt;
+  int64_t c = kLarge - sign * *atLarge.constant();
+  return c > 0 && e == Expr(sign) * (Expr::max(symbol, Expr(c)) - Expr(c)) ? std::optional(c) : std::nullopt;
+}
+
+// symbol = min(symbol, 512), from a table of 512 positions that is cut to a sequence, bounds the symbol from above, and so does
+// symbol = symbol - max(symbol, 512) + 512, where the table is cut at its other end;
 // 1 = min(symbol, 1), from the last position of a sequence, from below.
 struct Bound {
   std::string symbol;
@@ -50,6 +60,10 @@ struct Bound {
   int64_t max = std::numeric_limits<int64_t>::max();
 };
 std::optional<Bound> boundFrom(Expr a, Expr b, const Facts& facts) {
+  for (const std::string& name : (a - b).symbols())
+    for (int64_t sign : {1, -1})
+      if (std::optional<int64_t> max = exceeds(a - b, Expr::symbol(name), sign); max && isOfInputs(name))
+        return Bound{name, 0, *max};
   for (auto [symbol, least] : {std::make_pair(a, b), std::make_pair(b, a)}) {
     int64_t max = facts.upperBound(least);
     if (symbol.isSymbol() && isOfInputs(symbol.symbolName()) && least == Expr::min(symbol, Expr(max)))

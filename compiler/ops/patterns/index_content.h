@@ -1,5 +1,5 @@
 // Owns what is known of the contents of integer tensors that enumerate positions (Range and what exporters do to it). It does
-// not own contents of rank 0 and 1 that are folded at import; see OpView::value.
+// not own contents of a few elements that are folded at import; see OpView::value.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,7 @@
 #include "runtime/kernels/attr_reader.h"
 #include "runtime/kernels/fill_values/kernel.h"
 #include "runtime/kernels/number_store.h"
+#include "runtime/kernels/strided.h"
 
 namespace shardwright {
 namespace {
@@ -40,9 +41,9 @@ class FillValues : public Kernel {
     }
     SW_RETURN_IF_ERROR(attrs.status());
     int64_t count = static_cast<int64_t>(whole.size() + real.size());
-    if (to.rank > 1 || to.count() != count) {
+    if (to.count() != count || (to.rank > 1 && !isDense(to))) {
       return stepError(spec_, "writes " + std::to_string(count) + " values to " + describe(to) +
-                                  "; the output must be 1-D of that size, or a scalar for one value");
+                                  "; the output must have as many elements, row-major where it has several dims");
     }
     int64_t stride = to.rank == 1 ? to.strides[0] : 1;
     return std::unique_ptr<PreparedKernel>(new PreparedFillValues(std::move(whole), std::move(real), stride));

@@ -1,4 +1,4 @@
-// Owns the kernel "fill_values": output (1-D, or 0-D for one value) := the numbers of the attribute "values". It turns
+// Owns the kernel "fill_values": output (row-major, or 1-D of any stride) := the numbers of the attribute "values". It turns
 // sizes into tensors (what ONNX's Shape gives) and is not meant for large constants.
 #pragma once
 

@@ -72,6 +72,20 @@ module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, 
 
 // -----
 
+// So does one whose other end is taken.
+// CHECK: module attributes {dist.symbols = {s = {assumed = 12 : i64, divisor = 1 : i64, max = 12 : i64, min = 0 : i64}}}
+module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {
+  func.func @end(%x: tensor<?x?xf32, #dist.exprs<["b", "s"]>>, %table: tensor<1x12xf32>) -> none {
+    %none = "onnx.None"() : () -> none
+    %cut = "onnx.Slice"(%table, %none, %none, %none) {static = [unit, #dist.exprs<["max(12 - s, 0)"]>, #dist.exprs<[12]>, #dist.exprs<[1]>]} : (tensor<1x12xf32>, none, none, none) -> none
+    // CHECK: "onnx.Slice"{{.*}} -> tensor<1x?xf32, #dist.exprs<[1, "s"]>>
+    %0 = "onnx.Add"(%x, %cut) : (tensor<?x?xf32, #dist.exprs<["b", "s"]>>, none) -> none
+    return %0 : none
+  }
+}
+
+// -----
+
 // Where the last position of a sequence is to be one, there is one.
 // CHECK: module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 1 : i64}}}
 module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {

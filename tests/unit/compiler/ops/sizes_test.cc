@@ -52,6 +52,26 @@ TEST_F(SizesTest, slice_bounds) {
   EXPECT_THAT(sliced(shape({"past - sequence"}), ints({100000}), 1), testing::HasSubstr("may be negative or not"));
 }
 
+// Pads as the older exporter of PyTorch writes them: pairs, reversed and transposed.
+TEST_F(SizesTest, values_of_several_dims) {
+  auto known = [&](mlir::Operation* op, std::initializer_list<const char*> values) {
+    return builder.create<ShapeValueOp>(loc(), op->getResult(0).getType(), exprs(values))->getResult(0);
+  };
+  mlir::Operation* pairs = node("Reshape", {shape({"n", "2", "3", "4", "5", "6"}), ints({3, 2})});
+  EXPECT_EQ(value(pairs), "[n, 2, 3, 4, 5, 6]");
+  mlir::Operation* reversed = node(
+      "Slice", {known(pairs, {"n", "2", "3", "4", "5", "6"}), ints({-1}), ints({INT64_MIN}), ints({0}), ints({-1})});
+  EXPECT_EQ(value(reversed), "[5, 6, 3, 4, n, 2]");
+  mlir::Operation* swapped =
+      node("Transpose", {known(reversed, {"5", "6", "3", "4", "n", "2"})}, {attr("perm", {1, 0})});
+  EXPECT_EQ(value(swapped), "[5, 3, n, 6, 4, 2]");
+  // One index is not one place where dims differ.
+  mlir::Value row = known(node("Reshape", {ints({1, 2}), ints({1, 2})}), {"1", "2"});
+  mlir::Value column = known(node("Reshape", {ints({3, 4}), ints({2, 1})}), {"3", "4"});
+  EXPECT_EQ(value(node("Add", {row, column})), "unknown");
+  EXPECT_EQ(value(node("Add", {row, ints({7})})), "[8, 9]");
+}
+
 TEST_F(SizesTest, slice_rule_view_and_value) {
   mlir::Operation* op =
       node("Slice", {input({"batch", "10"}), ints({0, 8}), ints({INT32_MAX, 2}), ints({0, 1}), ints({1, -3})});

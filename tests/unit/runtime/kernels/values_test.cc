@@ -27,8 +27,17 @@ TEST(FillValues, refuses_another_count) {
   TestTensor<int64_t> out({2});
   EXPECT_EQ(
       KernelRun({"fill_values", {{"values", std::vector<int64_t>{1, 2, 3}}}})({}, {out.ref()}).message(),
-      "step tested: writes 3 values to int64[2] strides [1]; the output must be 1-D of that size, or a scalar for "
-      "one value");
+      "step tested: writes 3 values to int64[2] strides [1]; the output must have as many elements, row-major where "
+      "it has several dims");
+}
+
+TEST(FillValues, several_dims_row_major) {
+  TestTensor<int64_t> dense({2, 3});
+  auto apart = TestTensor<int64_t>({2, 3}, {4, 1});
+  KernelRun run{"fill_values", {}, {{"values", std::vector<int64_t>{1, 2, 3, 4, 5, 6}}}};
+  ASSERT_TRUE(isOk(run({}, {dense.ref()})));
+  EXPECT_EQ(dense.values(), (std::vector<int64_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_FALSE(run({}, {apart.ref()}).ok());
 }
 
 TEST(Range, integers_of_a_shard) {
