@@ -195,7 +195,8 @@ std::vector<int> clipBody(BodyBuilder& b, const OpView&, const std::vector<int>&
   return {value};
 }
 
-std::vector<int> dropoutBody(BodyBuilder& b, const OpView&, const std::vector<int>& in) {
+std::vector<int> dropoutBody(BodyBuilder& b, const OpView& op, const std::vector<int>& in) {
+  if (op.numResults() == 1) return {in[0]};
   return {in[0], b.constant(1, DType::kBool)};
 }
 
@@ -226,10 +227,17 @@ Status inferDropout(const OpView& op, ResultShapes& results) {
   return Status();
 }
 
+// "..., , -> ..., ..." with as many operands and results as the node writes.
+std::string dropoutRule(const OpView& op) {
+  std::string rule = "...";
+  for (int i = 1; i < op.numOperands(); ++i) rule += op.has(i) ? ", " : ", -";
+  return rule + (op.numResults() > 1 ? " -> ..., ..." : " -> ...");
+}
+
 Row dropout() {
   Row row;
   row.name = "Dropout";
-  row.rule = "..., , -> ..., ...";
+  row.ruleFor = dropoutRule;
   row.infer = inferDropout;
   row.lowering = ScalarBody{dropoutBody};
   return row;

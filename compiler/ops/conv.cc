@@ -36,6 +36,9 @@ Status inferConv(const OpView& op, ResultShapes& results) {
   const Exprs x = op.dims(0), w = op.dims(1);
   SW_RETURN_IF_ERROR(
       requireEqual(op, x[1], w[1] * Expr(op.intAttr("group", 1)), "the input's channels and what the weights read"));
+  if (!w[0].dividedBy(Expr(op.intAttr("group", 1))))
+    return nodeError(op, "makes " + w[0].str() + " channels in " + std::to_string(op.intAttr("group", 1)) +
+                             " groups; their number must be a multiple of the groups'");
   Exprs dims = {x[0], w[0]};
   const Exprs counts = windowCounts(op, window);
   dims.append(counts.begin(), counts.end());

@@ -9,6 +9,13 @@ namespace {
 
 bool isOne(Expr e) { return e == Expr(1); }
 
+// The size of x[-1:], which is 1 or, of an x without elements, 0; where it meets another size it is to be 1. Local sizes, which
+// say coordinates, may be 0 on some rank.
+bool isLastOne(Expr e, const Facts& facts) {
+  auto isCoordinate = [](const std::string& symbol) { return symbol[0] == '@'; };
+  return !e.isConstant() && llvm::none_of(e.symbols(), isCoordinate) && facts.upperBound(e) <= 1;
+}
+
 std::optional<Expr> broadcastDim(Expr a, Expr b, const Facts& facts) {
   if (a == b || isOne(b)) return a;
   if (isOne(a)) return b;
@@ -52,13 +59,12 @@ StatusOr<Exprs> broadcast(const OpView& op, llvm::ArrayRef<Exprs> shapes) {
     if (shape.size() > dims.size()) dims.insert(dims.begin(), shape.size() - dims.size(), Expr(1));
     const size_t shift = dims.size() - shape.size();
     for (size_t i = 0; i < shape.size(); ++i) {
-      // The last one of what may be none, x[-1:], meets another size as 1.
-      auto isLast = [&](Expr e) { return !e.isConstant() && op.facts().upperBound(e) <= 1; };
-      if (shape[i] != dims[shift + i] && isLast(shape[i]) && !isOne(dims[shift + i])) {
+      const bool areUnlike = dims[shift + i] != shape[i] && !isOne(dims[shift + i]) && !isOne(shape[i]);
+      if (areUnlike && isLastOne(shape[i], op.facts())) {
         op.assumeEqual(shape[i], Expr(1));
         continue;
       }
-      if (shape[i] != dims[shift + i] && isLast(dims[shift + i])) {
+      if (areUnlike && isLastOne(dims[shift + i], op.facts())) {
         op.assumeEqual(dims[shift + i], Expr(1));
         dims[shift + i] = shape[i];
         continue;
