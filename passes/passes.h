@@ -17,6 +17,11 @@ std::unique_ptr<mlir::Pass> createApplyPatternsPass();
 std::unique_ptr<mlir::Pass> createAnnotatePass();
 std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh, const std::string& specPath);
 
+// stage
+std::unique_ptr<mlir::Pass> createAssignStagesPass();
+std::unique_ptr<mlir::Pass> createAssignStagesPass(int64_t microbatches, const std::string& schedule);
+std::unique_ptr<mlir::Pass> createSplitStagesPass();
+
 // propagate
 std::unique_ptr<mlir::Pass> createChooseStrategiesPass();
 std::unique_ptr<mlir::Pass> createExpandDecomposedPass();

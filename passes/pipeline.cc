@@ -22,12 +22,15 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addPass(mlir::createCSEPass());
   // annotate
   manager.addPass(createAnnotatePass(options.mesh, options.shardSpec));
+  // stage
+  manager.addPass(createAssignStagesPass(options.microbatches, options.schedule));
+  manager.addPass(createSplitStagesPass());
   // propagate
   manager.addPass(createChooseStrategiesPass());
   manager.addNestedPass<mlir::func::FuncOp>(createExpandDecomposedPass());
   manager.addNestedPass<mlir::func::FuncOp>(createInsertReshardsPass());
   manager.addNestedPass<mlir::func::FuncOp>(createVerifyPropagatedPass());
-  if (!options.explain.empty()) manager.addNestedPass<mlir::func::FuncOp>(createExplainPass(options.explain));
+  if (!options.explain.empty()) manager.addPass(createExplainPass(options.explain));
   // partition
   manager.addPass(createPartitionPass());
   manager.addPass(mlir::createCSEPass());

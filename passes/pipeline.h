@@ -19,7 +19,9 @@ struct CompileOptions {
   std::string shardSpec;   // a file; empty: none
   std::string target;      // a CPU's name; empty: the host's
   std::string dumpFolder;  // where the IR is written after each pass; empty: nowhere
-  std::string explain;     // a tensor whose sharding is explained on stdout; empty: none
+  int64_t microbatches = 1;
+  std::string schedule;  // of microbatches: "gpipe", "1f1b", "interleaved"; empty: the default
+  std::string explain;   // a tensor whose sharding is explained on stdout; empty: none
   bool writeWeights = true;
   bool dryRun = false;   // decide and report, write nothing
   bool verbose = false;  // progress on stderr

@@ -8,6 +8,8 @@ void registerPasses() {
       createExpandOnImportPass,
       createApplyPatternsPass,
       //
+      createSplitStagesPass,
+      //
       createChooseStrategiesPass,
       createExpandDecomposedPass,
       createInsertReshardsPass,
@@ -21,6 +23,7 @@ void registerPasses() {
   };
   for (auto create : all) mlir::registerPass(create);
   mlir::registerPass([] { return createAnnotatePass(); });
+  mlir::registerPass([] { return createAssignStagesPass(); });
   mlir::registerPass([] { return createExplainPass(); });
 }
 

@@ -12,6 +12,7 @@ constexpr char kExamples[] = R"(Examples:
   shardc model.onnx -o plan                       for one device
   shardc model.onnx -o plan --mesh tp=2           tensor parallel on two ranks; the compiler chooses what to split
   shardc model.onnx -o plan --mesh dp=2,tp=2 --shard spec.json
+  shardc model.onnx -o plan --mesh pp=2,tp=2 --microbatches 4
   shardc model.onnx --mesh tp=4 --dry-run         decides and reports, writes nothing
 
 Exit status: 0 done; 2 the model, the spec or the command line is wrong; 3 the environment failed.)";
@@ -39,12 +40,10 @@ int usage(const std::string& message) {
 
 // Options of the command line that are fixed but not built; each says so.
 struct NotBuilt {
-  std::string schedule, annotated, memoryLimit, microbatches;
+  std::string annotated, memoryLimit;
   const char* used() const {
-    if (!schedule.empty()) return "--schedule";
     if (!annotated.empty()) return "--annotated";
     if (!memoryLimit.empty()) return "--memory-limit";
-    if (!microbatches.empty()) return "--microbatches";
     return nullptr;
   }
 };
@@ -76,8 +75,9 @@ int main(int argc, char** argv) {
   app.add_option("--dump-after-each", options.dumpFolder, "Write the IR after each pass")->option_text("DIR");
   app.add_flag("-v,--verbose", options.verbose, "Say what is being done");
   app.add_option("--memory-limit", notBuilt.memoryLimit, "Bytes per rank")->option_text("BYTES");
-  app.add_option("--microbatches", notBuilt.microbatches, "Parts that a batch is cut into")->option_text("M");
-  app.add_option("--schedule", notBuilt.schedule, "The schedule of microbatches")->option_text("NAME");
+  app.add_option("--microbatches", options.microbatches, "Parts that a run's batch is cut into")->option_text("M");
+  app.add_option("--schedule", options.schedule, "Of microbatches: gpipe, 1f1b, interleaved or interleaved:CHUNKS")
+      ->option_text("NAME");
   app.add_option("--annotated", notBuilt.annotated, "Write the model with its shardings")->option_text("OUT.onnx");
   app.add_option("--explain", options.explain, "Say where a tensor's sharding comes from")->option_text("TENSOR");
   app.add_flag_callback(

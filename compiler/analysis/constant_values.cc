@@ -2,6 +2,7 @@
 
 #include "compiler/dist/tensor_type.h"
 #include "mlir/IR/Operation.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace shardwright {
 namespace {
@@ -26,7 +27,7 @@ bool namesSymbol(mlir::Attribute attr) {
 
 ConstantValues::ConstantValues(mlir::Block& block) {
   for (mlir::Operation& op : block) {
-    if (op.getNumResults() == 0) continue;
+    if (op.getNumResults() == 0 || !mlir::isMemoryEffectFree(&op)) continue;
     bool constant =
         llvm::all_of(op.getOperands(), [&](mlir::Value v) { return values_.contains(v); }) &&
         llvm::none_of(op.getAttrs(), [](mlir::NamedAttribute attr) { return namesSymbol(attr.getValue()); });

@@ -176,4 +176,21 @@ def Dist_PermuteOp : Dist_Op<"permute", [Pure]> {
   let hasVerifier = 1;
 }
 
+// --- Local types, between stages. ----------------------------------------------------------------------------------------
+// A channel is one value on its way from one stage to one other, sent and received in the order of microbatches. Each rank
+// sends to the rank of the other stage that has its own coordinates, so that both ends have one local type.
+
+def Dist_SendOp : Dist_Op<"send", [MemoryEffects<[MemWrite]>]> {
+  let summary = "gives a value to another stage";
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$channel, I64Attr:$stage);
+  let assemblyFormat = "$input `to` $stage `channel` $channel attr-dict `:` type($input)";
+}
+
+def Dist_ReceiveOp : Dist_Op<"receive", [MemoryEffects<[MemRead]>]> {
+  let summary = "takes a value from another stage";
+  let arguments = (ins I64Attr:$channel, I64Attr:$stage);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "`from` $stage `channel` $channel attr-dict `:` type($result)";
+}
+
 #endif  // SHARDWRIGHT_DIST_TD

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "compiler/dist/module_symbols.h"
+#include "compiler/dist/stage_form.h"
 #include "compiler/emit/plan_tables.h"
 #include "runtime/base/crc32c.h"
 #include "runtime/base/file.h"
@@ -13,10 +14,15 @@ namespace {
 
 constexpr char kCodeFile[] = "code.so";
 
-void addSymbols(mlir::ModuleOp module, plan::Plan& plan) {
+// The whole batch goes by the name that the model gives it, and one microbatch's by another.
+void addSymbols(mlir::ModuleOp module, const std::map<std::string, Expr>& names, plan::Plan& plan) {
+  auto batch = module->getAttrOfType<mlir::StringAttr>(kBatchAttr);
   for (const SymbolInfo& symbol : symbolsOf(module)) {
     plan::Symbol* added = plan.add_symbols();
-    added->set_name(symbol.name);
+    bool isPart = batch && !names.empty() && symbol.name == batch.str();
+    bool isTotal = batch && !names.empty() && symbol.name == batch.str() + ".total";
+    added->set_name(isPart || isTotal ? names.at(symbol.name).symbolName() : symbol.name);
+    if (isPart) added->set_part_of(symbol.name);
     added->set_min(symbol.range.min);
     added->set_max(symbol.range.max);
     added->set_divisor(symbol.range.divisor);
@@ -39,15 +45,14 @@ StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target) 
   plan.set_version(kPlanVersion);
   plan.set_producer("shardwright 0.1.0");
   if (auto name = module->getAttrOfType<mlir::StringAttr>("onnx.model")) plan.set_model(name.str());
-  addSymbols(module, plan);
+  const std::map<std::string, Expr> names = planNamesOf(module);
+  addSymbols(module, names, plan);
   plan.mutable_target()->set_kind("cpu");
   plan.mutable_target()->set_triple(target.triple);
   plan.mutable_target()->set_cpu(target.cpu);
   for (const std::string& feature : target.features) plan.mutable_target()->add_features(feature);
-  PlanTables tables(plan, meshOf(module));
-  auto function = module.lookupSymbol<mlir::func::FuncOp>("main");
-  if (!function) return internalError("the module has no function main");
-  SW_ASSIGN_OR_RETURN(emitted.programs, emitPrograms(function, tables));
+  PlanTables tables(plan, meshOf(module), pipelineOf(module), names);
+  SW_ASSIGN_OR_RETURN(emitted.programs, emitPrograms(module, tables));
   return emitted;
 }
 

@@ -20,28 +20,40 @@ std::string fileName(std::string text) {
   return text;
 }
 
-void writeAxes(llvm::ArrayRef<SubAxis> axes, google::protobuf::RepeatedPtrField<plan::SubAxis>* to) {
-  for (const SubAxis& sub : axes) {
-    plan::SubAxis* added = to->Add();
-    added->set_axis(sub.axis);
-    added->set_pre(sub.pre);
-    added->set_size(sub.size);
-  }
-}
-
 }  // namespace
 
-PlanTables::PlanTables(plan::Plan& plan, const Mesh& mesh) : plan_(plan), mesh_(mesh) {
+PlanTables::PlanTables(plan::Plan& plan, const Mesh& mesh, const Pipeline& pipeline,
+                       std::map<std::string, Expr> renamed)
+    : plan_(plan), mesh_(mesh), pipeline_(pipeline), renamed_(std::move(renamed)) {
   expr(0);
   expr(1);
-  for (const MeshAxis& axis : mesh.axes()) {
+  for (const MeshAxis& axis : pipeline_.mesh.axes()) {
     plan::Mesh::Axis* added = plan_.mutable_mesh()->add_axes();
     added->set_name(axis.name);
     added->set_size(axis.size);
   }
 }
 
+// The plan's mesh has the axis pp, the shardings' mesh has not.
+void PlanTables::writeAxes(llvm::ArrayRef<SubAxis> axes, google::protobuf::RepeatedPtrField<plan::SubAxis>* to) const {
+  for (const SubAxis& sub : axes) {
+    plan::SubAxis* added = to->Add();
+    added->set_axis(static_cast<uint32_t>(pipeline_.mesh.axisIndex(mesh_.axes()[sub.axis].name)));
+    added->set_pre(sub.pre);
+    added->set_size(sub.size);
+  }
+}
+
+Expr PlanTables::rankInStageOf(int64_t chunk) const {
+  Expr rank = 0;
+  for (const MeshAxis& axis : pipeline_.mesh.axes())
+    rank =
+        rank * Expr(axis.size) + (axis.name == "pp" ? Expr(chunk % pipeline_.stages) : Expr::symbol("@" + axis.name));
+  return rank;
+}
+
 uint32_t PlanTables::expr(Expr e) {
+  if (!renamed_.empty()) e = e.substitute(renamed_);
   auto [it, isNew] = exprs_.try_emplace(e, plan_.exprs_size());
   if (isNew) plan_.add_exprs(e.str());
   return it->second;
@@ -53,11 +65,13 @@ uint32_t PlanTables::group(llvm::ArrayRef<SubAxis> axes) {
   return it->second;
 }
 
-uint32_t PlanTables::weightSet(llvm::ArrayRef<SubAxis> axes) {
-  auto [it, isNew] = weightSets_.try_emplace(joined(axes, mesh_), plan_.weight_sets_size());
+uint32_t PlanTables::weightSet(llvm::ArrayRef<SubAxis> axes, int64_t chunk) {
+  std::string name = axes.empty() ? "all" : fileName(joined(axes, mesh_));
+  std::string stage = pipeline_.stages > 1 ? "stage" + std::to_string(chunk % pipeline_.stages) + "-" : "";
+  auto [it, isNew] = weightSets_.try_emplace(stage + joined(axes, mesh_), plan_.weight_sets_size());
   if (isNew) {
     plan::WeightSet* set = plan_.add_weight_sets();
-    set->set_name(axes.empty() ? "all" : fileName(it->first));
+    set->set_name(stage + name);
     set->set_index(expr(mesh_.coordinate(axes)));
     set->set_count(sizeOf(axes));
   }

@@ -6,6 +6,7 @@
 #include "compiler/analysis/constant_values.h"
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
+#include "compiler/dist/stage_form.h"
 #include "compiler/emit/constant_bytes.h"
 #include "compiler/emit/step_collectives.h"
 #include "compiler/onnx/onnx_dialect.h"
@@ -30,6 +31,12 @@ std::string portName(mlir::DictionaryAttr attrs, const std::string& otherwise) {
   return name ? name.str() : otherwise;
 }
 
+struct PortIndex {
+  bool isOutput = false;
+  uint32_t index = 0;
+};
+using PortIndices = llvm::DenseMap<mlir::Value, PortIndex>;
+
 // One program while it grows.
 struct ProgramState {
   plan::Program program;
@@ -37,51 +44,40 @@ struct ProgramState {
   std::map<std::string, int> names;
 };
 
+// What the programs of all chunks share.
+struct Shared {
+  explicit Shared(PlanTables& itsTables) : tables(itsTables) {}
+
+  PlanTables& tables;
+  std::map<std::string, int> constantNames;
+  std::map<std::string, std::string> nestNames;
+  EmittedPrograms emitted;
+};
+
+// One function, which is the whole line or one chunk of a pipeline.
 class ProgramEmitter {
  public:
-  ProgramEmitter(mlir::func::FuncOp function, PlanTables& tables)
+  ProgramEmitter(mlir::func::FuncOp function, Shared& shared)
       : function_(function),
-        tables_(tables),
+        shared_(shared),
+        tables_(shared.tables),
         block_(function.getBody().front()),
         constants_(block_),
-        facts_(factsOf(function->getParentOfType<mlir::ModuleOp>())) {}
+        facts_(factsOf(function->getParentOfType<mlir::ModuleOp>())) {
+    auto stage = function->getAttrOfType<mlir::IntegerAttr>(kStageAttr);
+    chunk_ = stage ? stage.getInt() : 0;
+  }
 
-  StatusOr<EmittedPrograms> run() {
-    emitPorts();
-    init_.program.set_name("init");
-    main_.program.set_name("main");
+  // Programs for a run and for the load; the second may be empty.
+  Status run(const PortIndices& ports, plan::Program& main, plan::Program& init) {
+    ports_ = ports;
     for (mlir::Operation& op : block_) SW_RETURN_IF_ERROR(emitOp(&op));
-    addProgram("main", main_);
-    if (init_.program.steps_size() > 0) addProgram("init", init_);
-    return std::move(emitted_);
+    main = std::move(main_.program);
+    init = std::move(init_.program);
+    return Status();
   }
 
  private:
-  // Arguments are the inputs, then the outputs (marked dist.output).
-  void emitPorts() {
-    for (unsigned i = 0; i < function_.getNumArguments(); ++i) {
-      mlir::BlockArgument argument = function_.getArgument(i);
-      mlir::DictionaryAttr attrs = function_.getArgAttrDict(i);
-      bool isOutput = attrs && attrs.contains("dist.output");
-      auto& ports = isOutput ? *tables_.plan().mutable_outputs() : *tables_.plan().mutable_inputs();
-      ports_[argument] = {isOutput, static_cast<uint32_t>(ports.size())};
-      plan::Port* port = ports.Add();
-      port->set_name(portName(attrs, (isOutput ? "output_" : "input_") + std::to_string(ports.size() - 1)));
-      port->set_dtype(static_cast<int>(dtypeOf(argument.getType())));
-      Exprs dims = dimsOf(argument.getType());
-      for (Expr dim : dims) port->add_dims(tables_.expr(dim));
-      mlir::Attribute sharding = attrs ? attrs.get("dist.sharding") : mlir::Attribute();
-      tables_.write(sharding ? shardingOf(sharding) : Sharding::replicated(dims.size()), *port->mutable_sharding());
-    }
-  }
-
-  void addProgram(const std::string& name, ProgramState& state) {
-    plan::Entry* entry = tables_.plan().add_entries();
-    entry->set_name(name);
-    entry->add_stages()->add_chunks(tables_.plan().programs_size());
-    *tables_.plan().add_programs() = std::move(state.program);
-  }
-
   Status emitOp(mlir::Operation* op) {
     if (mlir::isa<NoneOp, ConstantOp, WeightOp, step::ViewOp>(op)) return Status();
     if (mlir::isa<mlir::func::ReturnOp>(op)) return Status();
@@ -97,6 +93,10 @@ class ProgramEmitter {
     if (auto kernel = mlir::dyn_cast<step::KernelOp>(op)) return emitKernel(state, kernel);
     if (auto fused = mlir::dyn_cast<step::FusedOp>(op)) return emitFused(state, fused);
     if (std::optional<StepCollective> collective = collectiveOf(op)) return emitCollective(state, op, *collective);
+    if (auto send = mlir::dyn_cast<dist::SendOp>(op))
+      return emitTransfer(send, send.getInput(), true, send.getChannel(), send.getStage());
+    if (auto receive = mlir::dyn_cast<dist::ReceiveOp>(op))
+      return emitTransfer(receive, receive.getResult(), false, receive.getChannel(), receive.getStage());
     return internalError(op->getName().getStringRef().str() + " is not in the lowered form");
   }
 
@@ -202,12 +202,12 @@ class ProgramEmitter {
     tables_.write(source.sharding, *constant.mutable_sharding());
     AxisList axes = source.sharding.usedAxes();
     std::sort(axes.begin(), axes.end());
-    constant.set_weight_set(tables_.weightSet(axes) + 1);
-    emitted_.weights.push_back(std::move(source));
+    constant.set_weight_set(tables_.weightSet(axes, chunk_) + 1);
+    shared_.emitted.weights.push_back(std::move(source));
   }
 
   std::string uniqueConstantName(const std::string& name) {
-    int count = constantNames_[name]++;
+    int count = shared_.constantNames[name]++;
     return count == 0 ? name : name + "#" + std::to_string(count);
   }
 
@@ -336,10 +336,10 @@ class ProgramEmitter {
 
   // Equal nests are one function.
   std::string nestName(LoopNest& nest) {
-    auto [it, isNew] = nestNames_.try_emplace(nest.str(), "loop_" + std::to_string(nestNames_.size()));
+    auto [it, isNew] = shared_.nestNames.try_emplace(nest.str(), "loop_" + std::to_string(shared_.nestNames.size()));
     if (isNew) {
       nest.name = it->second;
-      emitted_.nests.push_back(std::move(nest));
+      shared_.emitted.nests.push_back(std::move(nest));
     }
     return it->second;
   }
@@ -359,9 +359,18 @@ class ProgramEmitter {
     return Status();
   }
 
+  Status emitTransfer(mlir::Operation* op, mlir::Value value, bool isSend, uint64_t channel, uint64_t chunk) {
+    plan::TransferStep* step = addStep(main_, op)->mutable_transfer();
+    step->set_send(isSend);
+    step->set_channel(static_cast<uint32_t>(channel));
+    step->set_peer(tables_.expr(tables_.rankInStageOf(static_cast<int64_t>(chunk))));
+    *step->mutable_view() = view(main_, value);
+    return Status();
+  }
+
   Status emitWrite(dist::WriteOp write) {
     std::optional<SymbolicView> part =
-        shardWindow(write.getSharding().sharding(), dimsOf(write.getGlobal().getType()), tables_.mesh());
+        shardWindow(write.getSharding().sharding(), viewOf(write.getGlobal()), tables_.mesh());
     if (!part) return internalError("an output is split in a way that is no window");
     plan::Step* step = addStep(main_, write);
     if (write.getGuard()) step->set_guard(tables_.expr(write.getGuard()->exprs()[0]) + 1);
@@ -373,26 +382,124 @@ class ProgramEmitter {
   }
 
   mlir::func::FuncOp function_;
+  Shared& shared_;
   PlanTables& tables_;
   mlir::Block& block_;
   ConstantValues constants_;
   Facts facts_;
+  int64_t chunk_ = 0;
   ProgramState main_, init_;
-  struct PortIndex {
-    bool isOutput = false;
-    uint32_t index = 0;
-  };
-  llvm::DenseMap<mlir::Value, PortIndex> ports_;
+  PortIndices ports_;
   llvm::DenseMap<mlir::Value, uint32_t> constantIndex_;
-  std::map<std::string, int> constantNames_;
-  std::map<std::string, std::string> nestNames_;
-  EmittedPrograms emitted_;
+};
+
+// The ports and entries that the functions of a module make together.
+class ModuleEmitter {
+ public:
+  ModuleEmitter(mlir::ModuleOp module, PlanTables& tables)
+      : functions_(chunksOf(module)),
+        pipeline_(pipelineOf(module)),
+        totals_(totalsOf(module)),
+        tables_(tables),
+        shared_(tables) {
+    if (auto batch = module->getAttrOfType<mlir::StringAttr>(kBatchAttr)) batch_ = batch.str();
+  }
+
+  StatusOr<EmittedPrograms> run() {
+    for (bool isOutput : {false, true}) SW_RETURN_IF_ERROR(emitPorts(isOutput));
+    plan::Entry* main = addEntry("main");
+    std::vector<std::pair<int, plan::Program>> inits;  // with their stages
+    for (size_t k = 0; k < functions_.size(); ++k) {
+      plan::Program mainProgram, initProgram;
+      SW_RETURN_IF_ERROR(ProgramEmitter(functions_[k], shared_).run(ports_, mainProgram, initProgram));
+      std::string suffix = functions_.size() == 1 ? "" : "_" + std::to_string(k);
+      mainProgram.set_name("main" + suffix);
+      initProgram.set_name("init" + suffix);
+      int stage = static_cast<int>(static_cast<int64_t>(k) % pipeline_.stages);
+      main->mutable_stages(stage)->add_chunks(static_cast<uint32_t>(tables_.plan().programs_size()));
+      *tables_.plan().add_programs() = std::move(mainProgram);
+      if (initProgram.steps_size() > 0) inits.emplace_back(stage, std::move(initProgram));
+    }
+    SW_RETURN_IF_ERROR(addSchedule(*main));
+    if (!inits.empty()) {
+      plan::Entry* entry = addEntry("init");
+      for (auto& [stage, program] : inits) {
+        entry->mutable_stages(stage)->add_chunks(static_cast<uint32_t>(tables_.plan().programs_size()));
+        *tables_.plan().add_programs() = std::move(program);
+      }
+    }
+    return std::move(shared_.emitted);
+  }
+
+ private:
+  plan::Entry* addEntry(const std::string& name) {
+    plan::Entry* entry = tables_.plan().add_entries();
+    entry->set_name(name);
+    for (int64_t stage = 0; stage < pipeline_.stages; ++stage) entry->add_stages();
+    return entry;
+  }
+
+  // Arguments are the inputs, then the outputs (marked dist.output); in a pipeline each says which it is, and the first
+  // function that has it describes it.
+  Status emitPorts(bool isOutput) {
+    auto& ports = isOutput ? *tables_.plan().mutable_outputs() : *tables_.plan().mutable_inputs();
+    std::vector<bool> described;
+    for (mlir::func::FuncOp function : functions_) {
+      uint32_t next = 0;
+      for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+        mlir::DictionaryAttr attrs = function.getArgAttrDict(i);
+        if ((attrs && attrs.contains("dist.output")) != isOutput) continue;
+        int64_t said = argumentNumber(function, i, kPortAttr);
+        uint32_t index = said >= 0 ? static_cast<uint32_t>(said) : next++;
+        while (static_cast<uint32_t>(ports.size()) <= index) ports.Add();
+        described.resize(static_cast<size_t>(ports.size()));
+        ports_[function.getArgument(i)] = {isOutput, index};
+        if (!described[index])
+          describe(function.getArgument(i), attrs, isOutput, index, *ports.Mutable(static_cast<int>(index)));
+        described[index] = true;
+      }
+    }
+    if (llvm::all_of(described, [](bool done) { return done; })) return Status();
+    return internalError("an input or output of the model belongs to no stage");
+  }
+
+  void describe(mlir::Value argument, mlir::DictionaryAttr attrs, bool isOutput, uint32_t index, plan::Port& port) {
+    port.set_name(portName(attrs, (isOutput ? "output_" : "input_") + std::to_string(index)));
+    port.set_dtype(static_cast<int>(dtypeOf(argument.getType())));
+    Exprs dims = dimsOf(argument.getType());
+    for (Expr dim : dims) port.add_dims(tables_.expr(dim));
+    mlir::Attribute sharding = attrs ? attrs.get("dist.sharding") : mlir::Attribute();
+    tables_.write(sharding ? shardingOf(sharding) : Sharding::replicated(dims.size()), *port.mutable_sharding());
+    // How far one of the batch is from the next, in the dim that holds the batch.
+    Exprs strides = denseView(dims).strides;
+    for (size_t d = 0; d < dims.size(); ++d)
+      for (const auto& [symbol, total] : totals_)
+        if (auto rest = dims[d].dividedBy(total); rest && !dims[d].isConstant())
+          port.set_microbatch_stride(tables_.expr(*rest * strides[d]));
+  }
+
+  // Which microbatch runs when, on each stage.
+  Status addSchedule(plan::Entry& entry) {
+    if (pipeline_.microbatches <= 1) return Status();
+    entry.set_microbatches(static_cast<uint32_t>(pipeline_.microbatches));
+    entry.set_microbatch_symbol(batch_);
+    entry.set_schedule(pipeline_.schedule);
+    return Status();
+  }
+
+  std::vector<mlir::func::FuncOp> functions_;
+  Pipeline pipeline_;
+  std::map<std::string, Expr> totals_;
+  PlanTables& tables_;
+  Shared shared_;
+  PortIndices ports_;
+  std::string batch_;
 };
 
 }  // namespace
 
-StatusOr<EmittedPrograms> emitPrograms(mlir::func::FuncOp function, PlanTables& tables) {
-  return ProgramEmitter(function, tables).run();
+StatusOr<EmittedPrograms> emitPrograms(mlir::ModuleOp module, PlanTables& tables) {
+  return ModuleEmitter(module, tables).run();
 }
 
 }  // namespace shardwright

@@ -1,5 +1,5 @@
-// Owns the translation of a lowered function into the plan's programs: one for a run ("main") and, where values follow from
-// constants, one for the load ("init"). It does not own the files of the plan folder; see emit_plan.h.
+// Owns the translation of lowered functions into the plan's programs: for each one for a run ("main") and, where values
+// follow from constants, one for the load ("init"). It does not own the files of the plan folder; see emit_plan.h.
 #pragma once
 
 #include <map>
@@ -7,7 +7,7 @@
 
 #include "compiler/emit/nest_builder.h"
 #include "compiler/emit/plan_tables.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 
 namespace shardwright {
 
@@ -28,7 +28,7 @@ struct EmittedPrograms {
   std::vector<WeightSource> weights;
 };
 
-// Fills constants, programs, entries, inputs and outputs. The function is in the lowered form; kInternal otherwise.
-StatusOr<EmittedPrograms> emitPrograms(mlir::func::FuncOp function, PlanTables& tables);
+// Fills constants, programs, entries, inputs and outputs. The module is in the lowered form; kInternal otherwise.
+StatusOr<EmittedPrograms> emitPrograms(mlir::ModuleOp module, PlanTables& tables);
 
 }  // namespace shardwright

@@ -57,9 +57,8 @@ mlir::Value createView(mlir::OpBuilder& builder, mlir::Location loc, mlir::Value
                                       exprsAttr(context, view.strides));
 }
 
-std::optional<SymbolicView> shardWindow(const Sharding& sharding, llvm::ArrayRef<Expr> globalDims, const Mesh& mesh) {
-  SymbolicView view = denseView(globalDims);
-  for (size_t d = 0; d < globalDims.size(); ++d) {
+std::optional<SymbolicView> shardWindow(const Sharding& sharding, SymbolicView view, const Mesh& mesh) {
+  for (size_t d = 0; d < view.dims.size(); ++d) {
     const auto& factors = sharding.dims[d].factors;
     if (factors.empty()) continue;
     if (factors.size() > 1) return std::nullopt;

@@ -18,8 +18,7 @@ mlir::Value baseOf(mlir::Value value);
 // `view`, given on the buffer of baseOf(value), as a value; `value` itself, or its base, where the window is all of it.
 mlir::Value createView(mlir::OpBuilder& builder, mlir::Location loc, mlir::Value value, const SymbolicView& view);
 
-// This rank's part of a dense tensor with these global dims, as a window on it; nothing if a dim is split other than into
-// contiguous parts.
-std::optional<SymbolicView> shardWindow(const Sharding& sharding, llvm::ArrayRef<Expr> globalDims, const Mesh& mesh);
+// This rank's part of a view of a global tensor, as a view; nothing if a dim is split other than into contiguous parts.
+std::optional<SymbolicView> shardWindow(const Sharding& sharding, SymbolicView global, const Mesh& mesh);
 
 }  // namespace shardwright

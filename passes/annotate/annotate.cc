@@ -5,6 +5,7 @@
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/propagated_form.h"
+#include "compiler/dist/stage_form.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/onnx/value_names.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -55,6 +56,7 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     }
     if (!chooseMesh(spec)) return;
     if (!mesh_.axes().empty()) getOperation()->setAttr("dist.mesh", meshAttr(&getContext(), mesh_));
+    if (whole_.mesh.axisIndex("pp") >= 0) setPipeline(getOperation(), whole_);
     facts_ = factsOf(getOperation());
     nameValues();
     pinTensors(spec);
@@ -85,13 +87,14 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     double numRanks = 1;
     for (const MeshAxis& axis : mesh_.axes()) {
       numRanks *= static_cast<double>(axis.size);
-      if (axis.name == "pp" && axis.size > 1)
-        complain("axis pp cuts the model into stages, which is not built yet; use dp, tp or axes of other names");
+      if (axis.name == "pp") stages_ = axis.size;
     }
     if (numRanks > static_cast<double>(kMaxRanks))
       return complain("the mesh " + mesh_.str() + " has more than " + std::to_string(kMaxRanks) +
                       " ranks; make its axes smaller"),
              false;
+    whole_.mesh = mesh_;
+    mesh_ = stageMesh(mesh_);
     return true;
   }
 
@@ -258,10 +261,20 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     if (found.empty())
       complainAt(node.path, "the model has no such node after import" +
                                 (isGlob(node.pattern) ? "" : nearest(nodes_, node.pattern)));
-    if (node.stage && *node.stage != 0)
-      complainAt(node.path + "/stage", "pipeline stages are not built yet; only stage 0 is allowed");
-    for (auto it : found)
+    if (node.stage && (*node.stage < 0 || *node.stage >= stages_)) {
+      complainAt(node.path + "/stage", "there is no stage " + std::to_string(*node.stage) +
+                                           (stages_ == 1 ? "; the mesh has no axis pp"
+                                                         : "; axis pp has stages 0 to " + std::to_string(stages_ - 1)));
+    }
+    for (auto it : found) {
+      if (node.stage) pinStage(*node.stage, it->second);
       if (!node.strategy.empty()) pinStrategy(node, it->first, it->second);
+    }
+  }
+
+  void pinStage(int64_t stage, const std::vector<mlir::Operation*>& ops) {
+    for (mlir::Operation* op : ops)
+      op->setAttr(kStagePinAttr, mlir::IntegerAttr::get(mlir::IntegerType::get(&getContext(), 64), stage));
   }
 
   // Of several ops that a node became, the one that computes most is meant.
@@ -327,7 +340,9 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
 
   mlir::func::FuncOp function_;
   std::string file_;
-  Mesh mesh_;
+  Mesh mesh_;       // of one stage
+  Pipeline whole_;  // with the axis pp
+  int64_t stages_ = 1;
   Facts facts_;
   std::map<std::string, std::vector<mlir::Value>> values_;
   std::map<std::string, std::vector<mlir::Operation*>> nodes_;

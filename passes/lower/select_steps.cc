@@ -91,8 +91,7 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
 
   mlir::LogicalResult selectRead(dist::ReadOp read) {
     Sharding sharding = read.getSharding().sharding();
-    auto window =
-        shardWindow(sharding, dimsOf(read.getGlobal().getType()), meshOf(read->getParentOfType<mlir::ModuleOp>()));
+    auto window = shardWindow(sharding, viewOf(read.getGlobal()), meshOf(read->getParentOfType<mlir::ModuleOp>()));
     if (!window) return read.emitError("internal error: an input is split in a way that is no window");
     return replaceByView(read, read.getGlobal(), *window);
   }

@@ -1,6 +1,7 @@
 #include "compiler/analysis/op_strategy.h"
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
+#include "compiler/dist/stage_form.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/ops/row.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -14,8 +15,10 @@ namespace {
 
 // Turns the propagated form into the partitioned one: every value becomes this rank's shard of it.
 //
-// Contract: @main afterwards takes the caller's global tensors, inputs then outputs (marked dist.output), and returns
-// nothing; types in between are local, their dims expressions over coordinates. A value without a sharding is whole. An op
+// Contract: each function afterwards takes the caller's global tensors, inputs then outputs (marked dist.output), and returns
+// nothing; what goes from one function of a pipeline to another is sent and received. Types in between are local, their dims
+// expressions over coordinates; with microbatches they are of one part of the batch, read from and written to windows of
+// the caller's tensors. A value without a sharding is whole. An op
 // on shards is the same op; where a split shifts indices its row says which attributes change (Row::localize).
 //
 //   %y = onnx.MatMul(%x, %w) {dist.in = [[_, _], [_, {tp}]], dist.out = [[_, {tp}]]} : tensor<?x1024xf32>
@@ -32,49 +35,105 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
   void runOnOperation() final {
     mesh_ = meshOf(getOperation());
     facts_ = factsOf(getOperation());
-    auto function = getOperation().lookupSymbol<mlir::func::FuncOp>("main");
-    if (!function) {
-      getOperation().emitError("internal error: the module has no function main");
-      return signalPassFailure();
-    }
-    if (mlir::failed(partition(function))) signalPassFailure();
+    totals_ = totalsOf(getOperation());
+    for (mlir::func::FuncOp function : chunksOf(getOperation()))
+      if (mlir::failed(partition(function))) return signalPassFailure();
   }
 
   mlir::LogicalResult partition(mlir::func::FuncOp function) {
     mlir::Block& old = function.getBody().front();
-    llvm::SmallVector<mlir::Type> types(old.getArgumentTypes());
-    llvm::SmallVector<mlir::DictionaryAttr> attrs;
-    for (unsigned i = 0; i < function.getNumArguments(); ++i) attrs.push_back(function.getArgAttrDict(i));
-    addOutputs(function, types, attrs);
     mlir::OpBuilder builder(function);
-    auto type = builder.getFunctionType(types, {});
-    auto local = builder.create<mlir::func::FuncOp>(function.getLoc(), function.getName(), type);
-    for (auto [i, attr] : llvm::enumerate(attrs)) local.setArgAttrs(i, attr);
+    mlir::func::FuncOp local = declare(builder, function);
     mlir::Block* block = local.addEntryBlock();
     builder.setInsertionPointToStart(block);
     mlir::IRMapping mapping;
-    for (auto [i, argument] : llvm::enumerate(old.getArguments()))
-      mapping.map(argument, read(builder, block->getArgument(i), shardingOfArgument(function, i)));
+    unsigned port = 0;
+    for (auto [i, argument] : llvm::enumerate(old.getArguments())) {
+      Sharding sharding = shardingOfArgument(function, i);
+      mlir::Value value = isReceived(function, i)
+                              ? receive(builder, function, i, sharding)
+                              : read(builder, block->getArgument(port++), argument.getType(), sharding);
+      if (!value) return function.emitError(noWindow(function.getArgAttrDict(i), "input"));
+      mapping.map(argument, value);
+    }
     ReshardEmitter reshards(getOperation(), mesh_, facts_);
     for (mlir::Operation& op : old.without_terminator())
       if (mlir::failed(localize(builder, &op, mapping, reshards))) return mlir::failure();
-    for (auto [i, value] : llvm::enumerate(old.getTerminator()->getOperands()))
-      write(builder, mapping.lookup(value), block->getArgument(old.getNumArguments() + i),
-            shardingOfResult(function, i));
+    for (auto [i, result] : llvm::enumerate(old.getTerminator()->getOperands())) {
+      mlir::Value value = mapping.lookup(result);
+      if (isSent(function, i))
+        send(builder, function, i, value);
+      else if (!write(builder, value, block->getArgument(port++), result.getType(), shardingOfResult(function, i)))
+        return function.emitError(noWindow(function.getResultAttrDict(i), "output"));
+    }
     builder.create<mlir::func::ReturnOp>(old.getTerminator()->getLoc());
     function.erase();
     return mlir::success();
   }
 
-  static void addOutputs(mlir::func::FuncOp function, llvm::SmallVector<mlir::Type>& types,
-                         llvm::SmallVector<mlir::DictionaryAttr>& attrs) {
-    mlir::Builder builder(function.getContext());
+  // The function on the caller's tensors: the model's inputs, then its outputs.
+  mlir::func::FuncOp declare(mlir::OpBuilder& builder, mlir::func::FuncOp function) const {
+    llvm::SmallVector<mlir::Type> types;
+    llvm::SmallVector<mlir::DictionaryAttr> attrs;
+    for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+      if (isReceived(function, i)) continue;
+      types.push_back(portType(function.getArgumentTypes()[i]));
+      attrs.push_back(function.getArgAttrDict(i));
+    }
     for (unsigned i = 0; i < function.getNumResults(); ++i) {
-      types.push_back(function.getResultTypes()[i]);
+      if (isSent(function, i)) continue;
+      types.push_back(portType(function.getResultTypes()[i]));
       mlir::NamedAttrList list(function.getResultAttrDict(i));
       list.set("dist.output", builder.getUnitAttr());
       attrs.push_back(list.getDictionary(function.getContext()));
     }
+    auto type = builder.getFunctionType(types, {});
+    auto local = builder.create<mlir::func::FuncOp>(function.getLoc(), function.getName(), type);
+    if (mlir::Attribute stage = function->getAttr(kStageAttr)) local->setAttr(kStageAttr, stage);
+    for (auto [i, attr] : llvm::enumerate(attrs)) local.setArgAttrs(i, attr);
+    return local;
+  }
+
+  static bool isReceived(mlir::func::FuncOp function, unsigned i) {
+    return argumentNumber(function, i, kReceiveAttr) >= 0;
+  }
+  static bool isSent(mlir::func::FuncOp function, unsigned i) { return resultNumber(function, i, kSendAttr) >= 0; }
+
+  // --- the caller's tensors -------------------------------------------------------------------------------------------------
+
+  // With microbatches the caller's tensors have the whole batch.
+  mlir::Type portType(mlir::Type type) const {
+    auto tensor = mlir::dyn_cast<mlir::RankedTensorType>(type);
+    if (totals_.empty() || !tensor) return type;
+    Exprs dims = dimsOf(type);
+    for (Expr& dim : dims) dim = dim.substitute(totals_);
+    return tensorType(dims, tensor.getElementType());
+  }
+
+  // This microbatch's window of a port: it begins at the port's first element, as the executor moves the port along. Null if
+  // there is no such window: the batch is in several dims, or is not the major factor of its dim.
+  mlir::Value microbatchOf(mlir::OpBuilder& builder, mlir::Value port, mlir::Type part) const {
+    if (port.getType() == part) return port;
+    Exprs whole = dimsOf(port.getType()), dims = dimsOf(part);
+    int64_t at = -1;
+    for (size_t d = 0; d < dims.size(); ++d) {
+      if (whole[d] == dims[d]) continue;
+      if (at >= 0 || !isMadeOfBatch(whole[d])) return {};
+      at = static_cast<int64_t>(d);
+    }
+    return builder.create<dist::SliceOp>(port.getLoc(), part, port, builder.getI64IntegerAttr(at),
+                                         ExprsAttr::get(builder.getContext(), {Expr(0)}));
+  }
+
+  bool isMadeOfBatch(Expr whole) const {
+    return llvm::any_of(totals_, [&](const auto& total) { return whole.dividedBy(total.second).has_value(); });
+  }
+
+  static std::string noWindow(mlir::DictionaryAttr attrs, const std::string& kind) {
+    auto name = attrs ? attrs.getAs<mlir::StringAttr>("onnx.name") : mlir::StringAttr();
+    return kind + " \"" + (name ? name.str() : "") +
+           "\" has the batch in no dim of its own, so that it cannot be cut into microbatches; compile with "
+           "--microbatches 1";
   }
 
   Sharding shardingOr(mlir::Attribute attr, mlir::Type type) const {
@@ -93,19 +152,42 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
     return tensorType(localDims(sharding, dimsOf(global), mesh_), tensor.getElementType());
   }
 
-  mlir::Value read(mlir::OpBuilder& builder, mlir::Value argument, const Sharding& sharding) const {
-    auto attr = mlir::cast<ShardingAttr>(shardingAttr(builder.getContext(), sharding, mesh_));
-    return builder.create<dist::ReadOp>(argument.getLoc(), localType(argument.getType(), sharding), argument, attr);
+  ShardingAttr attrOf(const Sharding& sharding) const {
+    return mlir::cast<ShardingAttr>(shardingAttr(&const_cast<Partition*>(this)->getContext(), sharding, mesh_));
+  }
+
+  mlir::Value read(mlir::OpBuilder& builder, mlir::Value port, mlir::Type type, const Sharding& sharding) const {
+    mlir::Value part = microbatchOf(builder, port, type);
+    if (!part) return {};
+    return builder.create<dist::ReadOp>(port.getLoc(), localType(type, sharding), part, attrOf(sharding));
   }
 
   // Of the ranks that hold the same part the first writes it.
-  void write(mlir::OpBuilder& builder, mlir::Value value, mlir::Value output, const Sharding& sharding) const {
+  bool write(mlir::OpBuilder& builder, mlir::Value value, mlir::Value port, mlir::Type type,
+             const Sharding& sharding) const {
+    mlir::Value part = microbatchOf(builder, port, type);
+    if (!part) return false;
     Expr others = 0;
     for (const SubAxis& sub : freeAxes(mesh_, sharding.usedAxes())) others += mesh_.coordinate(sub);
     ExprsAttr guard;
     if (others != Expr(0)) guard = ExprsAttr::get(builder.getContext(), {Expr(1) - Expr::min(others, 1)});
-    auto attr = mlir::cast<ShardingAttr>(shardingAttr(builder.getContext(), sharding, mesh_));
-    builder.create<dist::WriteOp>(value.getLoc(), value, output, attr, guard);
+    builder.create<dist::WriteOp>(value.getLoc(), value, part, attrOf(sharding), guard);
+    return true;
+  }
+
+  // --- other stages ---------------------------------------------------------------------------------------------------------
+
+  mlir::Value receive(mlir::OpBuilder& builder, mlir::func::FuncOp function, unsigned i,
+                      const Sharding& sharding) const {
+    return builder.create<dist::ReceiveOp>(function.getArgument(i).getLoc(),
+                                           localType(function.getArgumentTypes()[i], sharding),
+                                           static_cast<uint64_t>(argumentNumber(function, i, kReceiveAttr)),
+                                           static_cast<uint64_t>(argumentNumber(function, i, kPeerAttr)));
+  }
+
+  void send(mlir::OpBuilder& builder, mlir::func::FuncOp function, unsigned i, mlir::Value value) const {
+    builder.create<dist::SendOp>(value.getLoc(), value, static_cast<uint64_t>(resultNumber(function, i, kSendAttr)),
+                                 static_cast<uint64_t>(resultNumber(function, i, kPeerAttr)));
   }
 
   llvm::SmallVector<Sharding, 2> shardings(mlir::Operation* op, llvm::StringRef name, mlir::TypeRange types) const {
@@ -157,6 +239,7 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
 
   Mesh mesh_;
   Facts facts_;
+  std::map<std::string, Expr> totals_;  // of microbatches; see stage_form.h
 };
 
 }  // namespace

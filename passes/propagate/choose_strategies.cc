@@ -1,4 +1,5 @@
 #include <limits>
+#include <map>
 
 #include "compiler/analysis/reshard_planner.h"
 #include "compiler/analysis/split_symbol.h"
@@ -6,6 +7,7 @@
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/propagated_form.h"
+#include "compiler/dist/stage_form.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
@@ -26,7 +28,8 @@ struct AxisChoice {
 //
 // Contract: the annotated form becomes the propagated one but for its reshards: every op, argument and result has its
 // shardings, edges may disagree. What an axis does follows from its name: dp splits the batch (the module's dist.batch), sp the
-// sequence, any other is searched; tp (and ep, for experts' weights) under a limit on weights.
+// sequence, any other is searched; tp (and ep, for experts' weights) under a limit on weights. Each function of a pipeline is
+// searched by itself, the first one first: it sends what is cheapest for it, and the receiver makes of it what it wants.
 struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPass<mlir::ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ChooseStrategies)
   ChooseStrategies() = default;
@@ -42,37 +45,61 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
                                 llvm::cl::init(1.1)};
 
   void runOnOperation() final {
-    function_ = getOperation().lookupSymbol<mlir::func::FuncOp>("main");
-    if (!function_) return fail("internal error: the module has no function main");
     mesh_ = meshOf(getOperation());
     facts_ = factsOf(getOperation());
     sizes_ = assumedSizes(getOperation());
     auto machine = builtInMachine(machineName);
-    auto rules = BlockRules::build(block(), facts_);
-    for (const Status& status : {machine.status(), rules.status()})
-      if (!status.ok()) return fail(status.message());
-    pins_ = pinsOf(function_);
-    std::vector<AxisChoice> choices;
-    for (int axis = 0; axis < static_cast<int>(mesh_.axes().size()); ++axis) {
-      if (mesh_.axes()[axis].size == 1) continue;
-      auto choice = choose(axis, *rules, *machine);
-      if (!choice.ok()) return fail(choice.status().message());
-      choice->axis = axis;
-      choice->pins = strategyPinsOf(function_, mesh_.axes()[axis].name);
-      for (auto [argument, result] : ties())
-        if (auto held = choice->strategies.leaves.find(block().getArgument(argument));
-            held != choice->strategies.leaves.end())
-          choice->strategies.results[result] = held->second;
-      choices.push_back(std::move(*choice));
+    if (!machine.ok()) return fail(machine.status().message());
+    for (mlir::func::FuncOp function : chunksOf(getOperation())) {
+      function_ = function;
+      if (Status status = chooseForFunction(*machine); !status.ok()) return fail(status.message());
     }
-    annotate(choices, *rules);
-    holdWeights();
   }
 
  private:
   void fail(const std::string& message) {
     getOperation().emitError(message);
     signalPassFailure();
+  }
+
+  Status chooseForFunction(const Machine& machine) {
+    SW_ASSIGN_OR_RETURN(BlockRules rules, BlockRules::build(block(), facts_));
+    receive();
+    pins_ = pinsOf(function_);
+    std::vector<AxisChoice> choices;
+    for (int axis = 0; axis < static_cast<int>(mesh_.axes().size()); ++axis) {
+      if (mesh_.axes()[axis].size == 1) continue;
+      SW_ASSIGN_OR_RETURN(AxisChoice choice, choose(axis, rules, machine));
+      choice.axis = axis;
+      choice.pins = strategyPinsOf(function_, mesh_.axes()[axis].name);
+      for (auto [argument, result] : ties())
+        if (auto held = choice.strategies.leaves.find(block().getArgument(argument));
+            held != choice.strategies.leaves.end())
+          choice.strategies.results[result] = held->second;
+      choices.push_back(std::move(choice));
+    }
+    annotate(choices, rules);
+    holdWeights();
+    send();
+    return Status();
+  }
+
+  // --- values between functions ---------------------------------------------------------------------------------------------
+
+  // What is received is held as it was sent.
+  void receive() {
+    for (unsigned a = 0; a < function_.getNumArguments(); ++a)
+      if (auto sharding = sent_.find(argumentNumber(function_, a, kReceiveAttr)); sharding != sent_.end())
+        setPin(block().getArgument(a), Pin{sharding->second, {}}, mesh_);
+  }
+
+  void send() {
+    for (unsigned a = 0; a < function_.getNumArguments(); ++a)
+      if (auto sharding = sent_.find(argumentNumber(function_, a, kReceiveAttr)); sharding != sent_.end())
+        setArgumentSharding(function_, a, sharding->second, mesh_);  // with the sender's granules
+    for (unsigned r = 0; r < function_.getNumResults(); ++r)
+      if (int64_t channel = resultNumber(function_, r, kSendAttr); channel >= 0)
+        sent_[channel] = shardingOf(function_.getResultAttr(r, kShardingAttr));
   }
 
   mlir::Block& block() { return function_.getBody().front(); }
@@ -119,10 +146,12 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
   // The symbol beside the batch in the inputs, or in front where the model has no batch.
   std::string sequenceSymbol() {
     std::string batch = batchSymbol();
-    for (mlir::Value argument : block().getArguments()) {
-      Exprs dims = dimsOf(argument.getType());
-      size_t at = !batch.empty() && !dims.empty() && dims[0] == Expr::symbol(batch) ? 1 : 0;
-      if (dims.size() > at && dims[at].isSymbol()) return dims[at].symbolName();
+    for (mlir::func::FuncOp function : chunksOf(getOperation())) {
+      for (mlir::Type type : function.getArgumentTypes()) {
+        Exprs dims = dimsOf(type);
+        size_t at = !batch.empty() && !dims.empty() && dims[0] == Expr::symbol(batch) ? 1 : 0;
+        if (dims.size() > at && dims[at].isSymbol()) return dims[at].symbolName();
+      }
     }
     return "";
   }
@@ -169,8 +198,10 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
         longest = std::max(longest, dim.constant().value_or(0));
       }
     };
-    llvm::for_each(block().getArguments(), look);
-    for (mlir::Operation& op : block()) llvm::for_each(op.getResults(), look);
+    for (mlir::func::FuncOp function : chunksOf(getOperation())) {
+      llvm::for_each(function.getArguments(), look);
+      for (mlir::Operation& op : function.getBody().front()) llvm::for_each(op.getResults(), look);
+    }
     if (!isBounded || longest <= 1 || size <= longest || isAskedFor(axis)) return Status();
     return userError("axis " + name + " has " + std::to_string(size) +
                      " ranks, and the longest dim of the model that " + name + " splits has " +
@@ -178,8 +209,10 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
   }
 
   bool hasExperts() {
-    return llvm::any_of(block().getOps<WeightOp>(),
-                        [](WeightOp weight) { return dimsOf(weight->getResult(0).getType()).size() >= 3; });
+    return llvm::any_of(chunksOf(getOperation()), [](mlir::func::FuncOp function) {
+      return llvm::any_of(function.getBody().front().getOps<WeightOp>(),
+                          [](WeightOp weight) { return dimsOf(weight->getResult(0).getType()).size() >= 3; });
+    });
   }
 
   // The module's dist.state by number of argument and result.
@@ -195,14 +228,19 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     return result;
   }
 
-  // For reports: dist.search = {tp = {seconds = …, gap = …, weight_share = …}}.
+  // For reports: dist.search = {tp = {seconds = …, gap = …, weight_share = …}}; of a pipeline the sums, and the largest share.
   void record(const std::string& name, const SearchResult& result) {
     mlir::Builder builder(&getContext());
     mlir::NamedAttrList searches(getOperation()->getAttrOfType<mlir::DictionaryAttr>("dist.search"));
     mlir::NamedAttrList fields;
-    fields.set("gap", builder.getF64FloatAttr(result.gap));
-    fields.set("seconds", builder.getF64FloatAttr(result.seconds));
-    fields.set("weight_share", builder.getF64FloatAttr(result.weightShare));
+    auto before = mlir::dyn_cast_or_null<mlir::DictionaryAttr>(searches.get(name));
+    auto earlier = [&](llvm::StringRef field) {
+      auto number = before ? before.getAs<mlir::FloatAttr>(field) : mlir::FloatAttr();
+      return number ? number.getValueAsDouble() : 0.0;
+    };
+    fields.set("gap", builder.getF64FloatAttr(result.gap + earlier("gap")));
+    fields.set("seconds", builder.getF64FloatAttr(result.seconds + earlier("seconds")));
+    fields.set("weight_share", builder.getF64FloatAttr(std::max(result.weightShare, earlier("weight_share"))));
     searches.set(name, fields.getDictionary(&getContext()));
     getOperation()->setAttr("dist.search", searches.getDictionary(&getContext()));
   }
@@ -364,6 +402,7 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
   Facts facts_;
   Bindings sizes_;
   Pins pins_;
+  std::map<int64_t, Sharding> sent_;  // by channel
 };
 
 }  // namespace

@@ -83,8 +83,8 @@ class World {
   // name are told apart by the order in which a rank asks for them.
   virtual StatusOr<std::unique_ptr<Communicator>> group(const std::vector<int>& ranks, const std::string& name) = 0;
 
-  // Point to point, matched by (peer, channel) in order. A send does not wait for its receiver, and the block is the
-  // caller's again when it returns.
+  // Point to point, matched by (peer, channel) in order; a rank may be its own peer. A send does not wait for its receiver,
+  // and the block is the caller's again when it returns.
   virtual Status send(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) = 0;
   virtual Status receive(int peer, uint32_t channel, const StridedBlock& block, DType dtype,
                          const std::string& name) = 0;

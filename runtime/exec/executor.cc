@@ -65,11 +65,18 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
   FrameMemory memory;
   memory.arena = arena_.data();
   memory.scratch = &scratch_;
-  memory.inputs = inputs;
-  memory.outputs = outputs;
+  memory.inputs = prepared->inputs.data();
+  memory.outputs = prepared->outputs.data();
   parts_.stats.collectiveBytes = {};
-  lastSymbols_ = &prepared->sizes.symbols;
-  for (size_t chunk : prepared->order) SW_RETURN_IF_ERROR(prepared->frames[chunk]->run(memory));
+  for (const Turn& turn : prepared->turns) {
+    lastSymbols_ = &turn.part->sizes.symbols;
+    for (size_t i = 0; inputs && i < prepared->inputs.size(); ++i)
+      prepared->inputs[i] =
+          inputs[i] ? static_cast<const char*>(inputs[i]) + turn.begin * prepared->inputSteps[i] : nullptr;
+    for (size_t i = 0; outputs && i < prepared->outputs.size(); ++i)
+      prepared->outputs[i] = static_cast<char*>(outputs[i]) + turn.begin * prepared->outputSteps[i];
+    SW_RETURN_IF_ERROR(turn.part->frames[turn.chunk]->run(memory));
+  }
   parts_.stats.scratchBytes = std::max(parts_.stats.scratchBytes, scratch_.sizeBytes());
   return Status();
 }
@@ -81,27 +88,13 @@ StatusOr<Executor::Prepared*> Executor::preparedFor(int entry, const std::vector
     return prepared.get();
   }
   const plan::Entry& what = image_->plan().entries(entry);
-  if (what.microbatches() > 1) {
-    return userError("entry '" + what.name() + "' has " + std::to_string(what.microbatches()) +
-                     " microbatches, which cannot be run yet; compile with --microbatches 1");
-  }
   if (parts_.stage >= what.stages_size()) {
     return internalError("entry '" + what.name() + "' has no programs for stage " + std::to_string(parts_.stage));
   }
   auto prepared = std::make_unique<Prepared>();
   prepared->entry = entry;
   prepared->symbolValues = symbolValues;
-  SW_RETURN_IF_ERROR(bindSizes(symbolValues, prepared->sizes));
-  const plan::Entry::StagePrograms& stage = what.stages(parts_.stage);
-  for (uint32_t program : stage.chunks()) {
-    SW_ASSIGN_OR_RETURN(std::unique_ptr<ProgramFrame> frame,
-                        ProgramFrame::prepare(parts_, static_cast<int>(program), prepared->sizes));
-    prepared->arenaBytes = std::max(prepared->arenaBytes, frame->arenaBytes());
-    prepared->scratchBytes = std::max(prepared->scratchBytes, frame->scratchBytes());
-    prepared->frames.push_back(std::move(frame));
-  }
-  for (const plan::Entry::Action& action : stage.actions()) prepared->order.push_back(action.chunk());
-  for (size_t i = 0; stage.actions().empty() && i < prepared->frames.size(); ++i) prepared->order.push_back(i);
+  SW_RETURN_IF_ERROR(prepareTurns(what, *prepared));
   if (prepared_.size() == kMaxPrepared) {
     prepared_.erase(std::min_element(prepared_.begin(), prepared_.end(),
                                      [](const auto& a, const auto& b) { return a->lastUse < b->lastUse; }));
@@ -111,10 +104,68 @@ StatusOr<Executor::Prepared*> Executor::preparedFor(int entry, const std::vector
   return prepared_.back().get();
 }
 
-Status Executor::bindSizes(const std::vector<int64_t>& symbolValues, RunSizes& sizes) const {
+Status Executor::prepareTurns(const plan::Entry& entry, Prepared& prepared) {
+  const plan::Plan& plan = image_->plan();
+  const plan::Entry::StagePrograms& stage = entry.stages(parts_.stage);
+  const int64_t count = std::max<int64_t>(entry.microbatches(), 1);
+  int partSlot = -1;
+  int64_t batch = count;
+  if (count > 1) {
+    for (int i = 0; i < plan.symbols_size(); ++i)
+      if (plan.symbols(i).part_of() == entry.microbatch_symbol()) partSlot = i;
+    batch = prepared.symbolValues[static_cast<size_t>(image_->table().slot(entry.microbatch_symbol()))];
+  }
+  auto add = [&](int64_t microbatch, size_t chunk) {
+    GranulePart range = granulePart(batch, microbatch, count);
+    // All ranks leave out the same ones. An empty batch runs once, for results that are not empty.
+    if (range.begin == range.end && (batch > 0 || microbatch > 0)) return Status();
+    SW_ASSIGN_OR_RETURN(Part * part, partFor(entry, partSlot, range.end - range.begin, prepared));
+    prepared.turns.push_back({part, chunk, range.begin});
+    return Status();
+  };
+  for (const plan::Entry::Action& action : stage.actions())
+    SW_RETURN_IF_ERROR(add(action.microbatch(), action.chunk()));
+  for (int64_t m = 0; stage.actions_size() == 0 && m < count; ++m)
+    for (int chunk = 0; chunk < stage.chunks_size(); ++chunk) SW_RETURN_IF_ERROR(add(m, static_cast<size_t>(chunk)));
+  prepared.inputs.resize(static_cast<size_t>(plan.inputs_size()));
+  prepared.outputs.resize(static_cast<size_t>(plan.outputs_size()));
+  if (prepared.parts.empty()) return Status();
+  prepared.inputSteps = stepsOf(plan.inputs(), *prepared.parts[0]);
+  prepared.outputSteps = stepsOf(plan.outputs(), *prepared.parts[0]);
+  return Status();
+}
+
+StatusOr<Executor::Part*> Executor::partFor(const plan::Entry& entry, int partSlot, int64_t size, Prepared& prepared) {
+  for (const auto& part : prepared.parts)
+    if (part->size == size) return part.get();
+  auto part = std::make_unique<Part>();
+  part->size = size;
+  SW_RETURN_IF_ERROR(bindSizes(prepared.symbolValues, partSlot, size, part->sizes));
+  for (uint32_t program : entry.stages(parts_.stage).chunks()) {
+    SW_ASSIGN_OR_RETURN(std::unique_ptr<ProgramFrame> frame,
+                        ProgramFrame::prepare(parts_, static_cast<int>(program), part->sizes));
+    prepared.arenaBytes = std::max(prepared.arenaBytes, frame->arenaBytes());
+    prepared.scratchBytes = std::max(prepared.scratchBytes, frame->scratchBytes());
+    part->frames.push_back(std::move(frame));
+  }
+  prepared.parts.push_back(std::move(part));
+  return prepared.parts.back().get();
+}
+
+std::vector<int64_t> Executor::stepsOf(const google::protobuf::RepeatedPtrField<plan::Port>& ports,
+                                       const Part& part) const {
+  std::vector<int64_t> steps;
+  for (const plan::Port& port : ports)
+    steps.push_back(part.sizes.sizes[port.microbatch_stride()] * bitWidth(static_cast<DType>(port.dtype())) / 8);
+  return steps;
+}
+
+Status Executor::bindSizes(const std::vector<int64_t>& symbolValues, int partSlot, int64_t part,
+                           RunSizes& sizes) const {
   const ExprTable& table = image_->table();
   sizes.symbols = table.noSymbols();
   std::copy(symbolValues.begin(), symbolValues.end(), sizes.symbols.begin());
+  if (partSlot >= 0) sizes.symbols[static_cast<size_t>(partSlot)] = part;
   table.bindCoordinates(parts_.rank, sizes.symbols);
   return table.evaluate(sizes.symbols, sizes.sizes);
 }

@@ -34,12 +34,26 @@ class Executor {
   const ExprTable::Symbols& lastSymbols() const { return *lastSymbols_; }
 
  private:
+  // The stage's chunks for one size of a microbatch.
+  struct Part {
+    int64_t size = 0;
+    RunSizes sizes;
+    std::vector<std::unique_ptr<ProgramFrame>> frames;
+  };
+  // One action: which chunk runs, and where in the batch its microbatch begins.
+  struct Turn {
+    Part* part = nullptr;
+    size_t chunk = 0;
+    int64_t begin = 0;
+  };
   struct Prepared {
     int entry = 0;
     std::vector<int64_t> symbolValues;
-    RunSizes sizes;
-    std::vector<std::unique_ptr<ProgramFrame>> frames;  // the stage's chunks
-    std::vector<size_t> order;                          // which chunk each action runs
+    std::vector<std::unique_ptr<Part>> parts;  // one; where microbatches are uneven, two
+    std::vector<Turn> turns;
+    std::vector<int64_t> inputSteps, outputSteps;  // bytes from one of the batch to the next, by port; 0: none
+    std::vector<const void*> inputs;               // of the microbatch that runs
+    std::vector<void*> outputs;
     int64_t arenaBytes = 0, scratchBytes = 0;
     uint64_t lastUse = 0;
   };
@@ -50,7 +64,10 @@ class Executor {
   Status loadParts();
   Status runEntry(int entry, const std::vector<int64_t>& symbolValues, const void* const* inputs, void* const* outputs);
   StatusOr<Prepared*> preparedFor(int entry, const std::vector<int64_t>& symbolValues);
-  Status bindSizes(const std::vector<int64_t>& symbolValues, RunSizes& sizes) const;
+  Status prepareTurns(const plan::Entry& entry, Prepared& prepared);
+  StatusOr<Part*> partFor(const plan::Entry& entry, int partSlot, int64_t size, Prepared& prepared);
+  std::vector<int64_t> stepsOf(const google::protobuf::RepeatedPtrField<plan::Port>& ports, const Part& part) const;
+  Status bindSizes(const std::vector<int64_t>& symbolValues, int partSlot, int64_t part, RunSizes& sizes) const;
   Status reserve(const Prepared& prepared);
   // Tells the world, so that the other ranks stop.
   Status failed(const Status& status);

@@ -146,6 +146,10 @@ void checkEntry(const PlanUnderCheck& checked, const plan::Entry& e, Findings& f
     bool holds = slot >= 0 && slot < plan.symbols_size() && !plan.symbols(slot).run_time();
     findings.require(holds, 27, where, "microbatch symbol " + quoted(e.microbatch_symbol()),
                      "a declared symbol of the inputs");
+    auto parts = std::count_if(plan.symbols().begin(), plan.symbols().end(),
+                               [&](const plan::Symbol& s) { return s.part_of() == e.microbatch_symbol(); });
+    findings.require(parts == 1, 27, where, std::to_string(parts) + " symbols for a part of " + e.microbatch_symbol(),
+                     "one");
   }
   for (int i = 0; i < e.stages_size(); ++i) {
     std::string inStage = where + " stage " + std::to_string(i);

@@ -176,9 +176,10 @@ class EntryRun {
     const plan::TransferStep& t = e.step->transfer();
     e.kind = t.send() ? Event::kSend : Event::kReceive;
     int64_t peer = valueOf(t.peer(), rank);
-    bool holds = peer >= 0 && peer < numRanks(plan_.mesh()) &&
-                 stageOf(plan_.mesh(), static_cast<int>(peer)) != stageOf(plan_.mesh(), rank);
-    findings_.require(holds, 23, whereOf(rank, e), "peer " + std::to_string(peer), "a rank of another stage");
+    bool holds = peer == rank || (peer >= 0 && peer < numRanks(plan_.mesh()) &&
+                                  stageOf(plan_.mesh(), static_cast<int>(peer)) != stageOf(plan_.mesh(), rank));
+    findings_.require(holds, 23, whereOf(rank, e), "peer " + std::to_string(peer),
+                      "a rank of another stage, or this one for another chunk");
     if (!holds) return false;
     e.peer = static_cast<int>(peer);
     for (uint32_t d : t.view().dims()) e.payload += std::to_string(valueOf(d, rank)) + "x";

@@ -66,10 +66,25 @@ class RankCheck {
     std::optional<ElementRange> range = elementsOf(*v.view, values_);
     if (!range) return;
     const plan::Buffer& b = p.buffers(static_cast<int>(v.view->buffer()));
+    range->last += lastMicrobatchBegin(b);
     findings_.require(
         range->first >= 0 && range->last < values_[b.count()], 14, where,
         "elements " + number(range->first) + " to " + number(range->last) + " of buffer " + quoted(b.name()),
         "0 to " + std::to_string(values_[b.count()] - 1));
+  }
+
+  // How far a port has moved when the last microbatch runs.
+  __int128 lastMicrobatchBegin(const plan::Buffer& b) const {
+    if (b.kind() != plan::Buffer::INPUT && b.kind() != plan::Buffer::OUTPUT) return 0;
+    const auto& ports = b.kind() == plan::Buffer::INPUT ? plan_.inputs() : plan_.outputs();
+    const plan::Port& port = ports.Get(static_cast<int>(b.source()));
+    for (const plan::Symbol& symbol : plan_.symbols()) {
+      if (symbol.part_of().empty()) continue;
+      int64_t part = symbols_[static_cast<size_t>(checked_.table.slot(symbol.name()))];
+      int64_t whole = symbols_[static_cast<size_t>(checked_.table.slot(symbol.part_of()))];
+      return static_cast<__int128>(std::max<int64_t>(whole - part, 0)) * values_[port.microbatch_stride()];
+    }
+    return 0;
   }
 
   // --- P20, P21 -----------------------------------------------------------------------------------------------------

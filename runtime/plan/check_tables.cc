@@ -49,6 +49,15 @@ void checkSymbols(const plan::Plan& plan, Findings& findings) {
                          std::to_string(s.divisor()) + ", assumed " + std::to_string(s.assumed()),
                      "a divisor of at least 1 and an assumed value within the range that is a multiple of it");
   }
+  for (const plan::Symbol& s : plan.symbols()) {
+    if (s.part_of().empty()) continue;
+    bool isWhole = std::any_of(plan.symbols().begin(), plan.symbols().end(), [&](const plan::Symbol& other) {
+      return other.name() == s.part_of() && !other.run_time() && other.part_of().empty() &&
+             other.assumed() >= s.assumed();
+    });
+    findings.require(isWhole && !s.run_time(), 3, "symbol " + quoted(s.name()), "a part of " + quoted(s.part_of()),
+                     "a part of a symbol of the inputs, not larger than it");
+  }
   for (const plan::Mesh::Axis& axis : plan.mesh().axes()) names.insert("@" + axis.name());
   for (int i = 0; i < plan.exprs_size(); ++i) {
     StatusOr<Expr> e = Expr::parse(plan.exprs(i));
@@ -164,6 +173,7 @@ class IndexCheck {
 
   void port(const plan::Port& p, const std::string& where) {
     exprs(p.dims(), where);
+    expr(p.microbatch_stride(), where);
     sharding(p.sharding(), where);
   }
 

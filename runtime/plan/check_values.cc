@@ -49,6 +49,10 @@ class ValueCheck {
   void port(const plan::Port& p, const std::string& where, bool isInput) {
     type(p.dtype(), 8, where);
     sharding(p.sharding(), p.dims_size(), 8, where, false);
+    findings_.require(!checked_.dependsOnAny(p.microbatch_stride(), checked_.coordinateSlots) &&
+                          !checked_.dependsOnAny(p.microbatch_stride(), checked_.runTimeSlots),
+                      8, where, "microbatch stride " + plan_.exprs(static_cast<int>(p.microbatch_stride())),
+                      "sizes known before a run, the same on all ranks");
     for (uint32_t dim : p.dims()) {
       bool isGlobal = !checked_.dependsOnAny(dim, checked_.coordinateSlots) &&
                       !(isInput && checked_.dependsOnAny(dim, checked_.runTimeSlots));

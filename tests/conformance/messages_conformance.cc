@@ -42,6 +42,21 @@ TEST_P(CommunicatorConformance, messages_arrive_in_order_per_channel) {
   });
 }
 
+TEST_P(CommunicatorConformance, a_rank_sends_to_itself) {
+  GetParam().run(2, [&](World& world) {
+    for (int64_t k = 1; k < 3; ++k) {
+      StridedTensor out = counting(k * 5, world.rank() * 100 + k);
+      ASSERT_TRUE(world.send(world.rank(), 3, out.block(), DType::kInt64, "out").ok());
+    }
+    for (int64_t k = 1; k < 3; ++k) {
+      StridedTensor in(DType::kInt64, {k * 5});
+      Status received = world.receive(world.rank(), 3, in.block(), DType::kInt64, "in");
+      ASSERT_TRUE(received.ok()) << received.message();
+      ASSERT_EQ(in.get(k), static_cast<double>(world.rank() * 100 + k + k));
+    }
+  });
+}
+
 TEST_P(CommunicatorConformance, abort_of_one_rank_wakes_all_others_with_its_message) {
   GetParam().run(4, [&](World& world) {
     world.setDeadline(milliseconds(60000));

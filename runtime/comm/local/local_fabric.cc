@@ -97,7 +97,7 @@ class LocalWorld final : public World {
 
  private:
   Status checkMessage(int peer, DType dtype, const std::string& name) const {
-    if (peer < 0 || peer >= size() || peer == rank_) {
+    if (peer < 0 || peer >= size()) {
       return internalError(name + ": rank " + std::to_string(rank_) + " cannot exchange with rank " +
                            std::to_string(peer) + " of " + std::to_string(size()));
     }

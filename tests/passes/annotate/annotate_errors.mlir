@@ -7,13 +7,12 @@
 // RUN: not shard-opt %t/model.mlir --annotate="spec=%t/absent.json" 2>&1 | FileCheck --check-prefix=ABSENT %s
 // RUN: not shard-opt %t/model.mlir --annotate="mesh=tp=2,tp=3" 2>&1 | FileCheck --check-prefix=TWICE %s
 // RUN: not shard-opt %t/model.mlir --annotate="mesh=tp=1000000" 2>&1 | FileCheck --check-prefix=LARGE %s
-// RUN: not shard-opt %t/model.mlir --annotate="mesh=pp=2" 2>&1 | FileCheck --check-prefix=STAGES %s
 
 // Every error of a spec is reported, with its place.
 // NAMES: names.json: /tensors/dense.wieght: the model has no such tensor after import; the nearest name is "dense.weight"
 // NAMES: names.json: /tensors/encoder.*: the model has no such tensor after import{{$}}
 // NAMES: names.json: /nodes/MatMul_2: the model has no such node after import; the nearest name is "MatMul_1"
-// NAMES: names.json: /nodes/MatMul_1/stage: pipeline stages are not built yet; only stage 0 is allowed
+// NAMES: names.json: /nodes/MatMul_1/stage: there is no stage 1; the mesh has no axis pp
 // NAMES: names.json: /nodes/MatMul_1/strategy/ep: there is no axis ep; the mesh has dp, tp
 // NAMES: names.json: /nodes/MatMul_1/strategy/tp: MatMul_1 (onnx.MatMul) has no dim 0 of an operand 2; it has [batch, 6], [6, 8]
 // NAMES: names.json: /nodes/MatMul_1/strategy/dp: MatMul_1 (onnx.MatMul) has no dim 2 of an operand 0; it has [batch, 6], [6, 8]
@@ -47,7 +46,6 @@
 // ABSENT: absent.json: open for reading: No such file or directory
 // TWICE: error: --mesh: mesh "tp=2,tp=3": axis tp is named twice; give each axis a name of its own
 // LARGE: error: the mesh tp=1000000 has more than 65536 ranks; make its axes smaller
-// STAGES: error: axis pp cuts the model into stages, which is not built yet; use dp, tp or axes of other names
 
 //--- model.mlir
 module attributes {dist.symbols = {batch = {assumed = 1, divisor = 1, max = 64, min = 1}}} {

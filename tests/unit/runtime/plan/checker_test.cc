@@ -307,6 +307,13 @@ const Mutation kMutations[] = {
      [](plan::Plan& p) { p.mutable_entries(0)->mutable_stages(0)->mutable_actions(1)->set_microbatch(2); }},
     {27, "action_missing", "pipeline",
      [](plan::Plan& p) { p.mutable_entries(0)->mutable_stages(1)->mutable_actions()->RemoveLast(); }},
+    {3, "part_of_an_unknown_symbol", "pipeline", [](plan::Plan& p) { p.mutable_symbols(1)->set_part_of("b"); }},
+    {8, "microbatch_stride_that_differs_between_ranks", "pipeline",
+     [](plan::Plan& p) { p.mutable_inputs(0)->set_microbatch_stride(6); }},
+    {14, "last_microbatch_beyond_the_input", "pipeline",
+     [](plan::Plan& p) { p.mutable_inputs(0)->set_microbatch_stride(15); }},
+    {27, "microbatches_without_a_part", "pipeline",
+     [](plan::Plan& p) { p.mutable_symbols(1)->clear_part_of(); }},
     {27, "microbatches_of_no_symbol", "pipeline", [](plan::Plan& p) { p.mutable_entries(0)->clear_microbatch_symbol(); }},
 
     {28, "constant_without_data", "decoder",

@@ -1,0 +1,270 @@
+#include <algorithm>
+#include <cmath>
+
+#include "compiler/analysis/batch_independence.h"
+#include "compiler/analysis/stage_cut.h"
+#include "compiler/dist/dist_dialect.h"
+#include "compiler/dist/module_symbols.h"
+#include "compiler/dist/propagated_form.h"
+#include "compiler/dist/stage_form.h"
+#include "compiler/onnx/onnx_dialect.h"
+#include "compiler/onnx/value_names.h"
+#include "compiler/target/cost_model.h"
+#include "mlir/Pass/Pass.h"
+#include "passes/passes.h"
+
+namespace shardwright {
+namespace {
+
+// Says of every op which chunk of the pipeline computes it, and of the module how it runs: microbatches and schedule.
+//
+// Contract: the annotated form, on a mesh with the axis pp or with microbatches asked for. Afterwards ops have dist.stage, but
+// for weights, constants, and values that are cheaper to compute again than to send (masks, positions): those are computed
+// wherever they are needed. With microbatches, the batch's symbol is from here on that of one of them.
+struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(AssignStages)
+  AssignStages() = default;
+  AssignStages(const AssignStages& other) : PassWrapper(other) {}
+  llvm::StringRef getArgument() const final { return "assign-stages"; }
+  llvm::StringRef getDescription() const final { return "cut the graph into the stages of a pipeline"; }
+  void getDependentDialects(mlir::DialectRegistry& registry) const final { registerDistDialect(registry); }
+
+  Option<int64_t> microbatches{*this, "microbatches", llvm::cl::desc("parts that the batch is cut into"),
+                               llvm::cl::init(1)};
+  Option<std::string> schedule{*this, "schedule", llvm::cl::desc("gpipe, 1f1b, interleaved or interleaved:N"),
+                               llvm::cl::init("")};
+  Option<int64_t> memoryLimit{*this, "memory-limit", llvm::cl::desc("bytes per rank; 0: none"), llvm::cl::init(0)};
+  Option<std::string> machineName{*this, "machine", llvm::cl::desc("the built-in machine that times are of"),
+                                  llvm::cl::init("cpu")};
+
+  void runOnOperation() final {
+    Status status = assign();
+    if (status.ok()) return;
+    getOperation().emitError(status.message());
+    signalPassFailure();
+  }
+
+ private:
+  Status assign() {
+    function_ = getOperation().lookupSymbol<mlir::func::FuncOp>("main");
+    if (!function_) return internalError("the module has no function main");
+    pipeline_ = pipelineOf(getOperation());
+    facts_ = factsOf(getOperation());
+    SW_RETURN_IF_ERROR(readSchedule());
+    if (pipeline_.numChunks() == 1 && pipeline_.microbatches == 1) return Status();
+    SW_ASSIGN_OR_RETURN(BlockRules rules, BlockRules::build(block(), facts_));
+    if (pipeline_.microbatches > 1) SW_RETURN_IF_ERROR(cutBatch(rules));
+    setPipeline(getOperation(), pipeline_);
+    sizes_ = assumedSizes(getOperation());
+    if (pipeline_.numChunks() == 1) return Status();
+    SW_ASSIGN_OR_RETURN(machine_, builtInMachine(machineName));
+    costOps(rules);
+    findShared();
+    return cut();
+  }
+
+  mlir::Block& block() { return function_.getBody().front(); }
+
+  // --- how it runs ----------------------------------------------------------------------------------------------------------
+
+  Status readSchedule() {
+    pipeline_.microbatches = microbatches;
+    if (microbatches < 1) return userError("--microbatches " + std::to_string(microbatches) + ": give 1 or more");
+    std::string name = schedule.getValue();
+    llvm::StringRef text(name);
+    pipeline_.chunks = 1;
+    if (text.consume_front("interleaved")) {
+      pipeline_.chunks = 2;
+      if (text.consume_front(":") && (text.getAsInteger(10, pipeline_.chunks) || pipeline_.chunks < 2))
+        return userError("--schedule " + name + ": give interleaved:N with N chunks per rank, 2 or more");
+      pipeline_.schedule = "interleaved";
+      if (pipeline_.stages == 1) return userError("--schedule " + name + ": the mesh has no axis pp");
+    } else if (text.empty() || text == "gpipe" || text == "1f1b") {
+      pipeline_.schedule = text.empty() ? "gpipe" : name;
+    } else {
+      return userError("--schedule " + name + ": allowed are gpipe, 1f1b, interleaved and interleaved:N");
+    }
+    return Status();
+  }
+
+  // From here on the batch's symbol is one microbatch's.
+  Status cutBatch(const BlockRules& rules) {
+    auto attr = getOperation()->getAttrOfType<mlir::StringAttr>(kBatchAttr);
+    if (!attr)
+      return userError("--microbatches " + std::to_string(pipeline_.microbatches) +
+                       ": no input has a symbolic first dim to cut; say which symbol is the batch with --batch");
+    std::string batch = attr.str();
+    SW_RETURN_IF_ERROR(checkBatchIndependence(block(), rules, facts_, batch));
+    std::vector<SymbolInfo> symbols = symbolsOf(getOperation());
+    for (size_t i = 0, n = symbols.size(); i < n; ++i) {
+      if (symbols[i].name != batch) continue;
+      symbols.push_back(symbols[i]);
+      symbols.back().name = batch + ".total";
+      int64_t parts = pipeline_.microbatches;
+      symbols[i].assumed = std::max<int64_t>(1, (symbols[i].assumed + parts - 1) / parts);
+      symbols[i].range.divisor = 1;
+    }
+    setSymbols(getOperation(), symbols);
+    return Status();
+  }
+
+  // --- what ops cost --------------------------------------------------------------------------------------------------------
+
+  double valueOf(Expr e) const {
+    auto value = e.evaluate(sizes_);
+    return value.ok() ? static_cast<double>(*value) : 1.0;
+  }
+  double bytesOf(mlir::Value value) const {
+    TensorShape shape = shapeOf(value);
+    double count = 1;
+    for (Expr dim : shape.dims) count *= valueOf(dim);
+    return count * bitWidth(shape.dtype) / 8;
+  }
+  // Of a rank, of what all axes of the stage's mesh split; dp splits no weight.
+  double share(bool ofWeight) {
+    double parts = 1;
+    const Mesh mesh = meshOf(getOperation());
+    for (const MeshAxis& axis : mesh.axes())
+      if (!ofWeight || (axis.name != "dp" && axis.name != "sp")) parts *= static_cast<double>(axis.size);
+    return 1 / parts;
+  }
+
+  // Kernels compute or read weights; chains are fused, and cost the writing of their results.
+  void costOps(const BlockRules& rules) {
+    for (mlir::Operation& op : block().without_terminator()) {
+      const Row* row = rowOf(&op);
+      const Rule* rule = rules.find(&op);
+      if (!row || !rule || std::holds_alternative<ViewBody>(row->lowering)) continue;
+      double points = 1, bytes = 0;
+      for (const Factor& factor : rule->factors) points *= valueOf(factor.size);
+      for (mlir::Value result : op.getResults())
+        if (!isNone(result)) bytes += bytesOf(result) * share(false);
+      bool isChain = std::holds_alternative<ScalarBody>(row->lowering);
+      for (mlir::Value operand : op.getOperands())
+        if (!isChain && operand.getDefiningOp<WeightOp>()) bytes += bytesOf(operand) * share(true);
+      double seconds =
+          kernelSeconds(machine_, shapeOf(op.getResult(0)).dtype, points * row->flopsPerPoint * share(false), bytes);
+      seconds_[&op] = isChain ? seconds - machine_.launchSeconds : seconds;
+    }
+  }
+
+  double transferSeconds(double bytes) {
+    return collectiveSeconds(machine_, CollectiveCost::kPermute, 2, bytes * share(false));
+  }
+
+  // Ops whose value takes no longer to compute from the inputs than to receive. A weight that they read counts: each stage
+  // that computes them would hold it.
+  void findShared() {
+    for (mlir::Operation& op : block().without_terminator()) {
+      double cone = 0, transfer = 0;
+      auto own = seconds_.find(&op);
+      if (own != seconds_.end()) cone = own->second;
+      bool isLeaf = op.getNumOperands() == 0, depends = true;
+      if (mlir::isa<WeightOp>(op)) cone = bytesOf(op.getResult(0)) / machine_.memoryBytesPerSecond;
+      for (mlir::Value operand : op.getOperands()) {
+        mlir::Operation* producer = operand.getDefiningOp();
+        if (!producer) continue;
+        depends = depends && cones_.count(producer);
+        cone += cones_.lookup(producer);
+      }
+      for (mlir::Value result : op.getResults())
+        if (!isNone(result)) transfer += transferSeconds(bytesOf(result));
+      bool isFree = isLeaf || cone <= transfer;
+      if (depends && isFree && !op.hasAttr(kStagePinAttr)) cones_[&op] = cone;
+    }
+  }
+
+  // --- the cut --------------------------------------------------------------------------------------------------------------
+
+  Status cut() {
+    StageGraph graph;
+    std::vector<mlir::Operation*> ops;
+    llvm::DenseMap<mlir::Operation*, int> index;
+    for (mlir::Operation& op : block().without_terminator()) {
+      if (cones_.count(&op)) continue;
+      index[&op] = static_cast<int>(ops.size());
+      ops.push_back(&op);
+      auto pin = op.getAttrOfType<mlir::IntegerAttr>(kStagePinAttr);
+      graph.nodes.push_back({describe(&op), seconds_.lookup(&op), pin ? static_cast<int>(pin.getInt()) : -1});
+    }
+    if (static_cast<int64_t>(ops.size()) < pipeline_.numChunks())
+      return userError("axis pp wants " + std::to_string(pipeline_.numChunks()) + " stages, and the model has " +
+                       std::to_string(ops.size()) + " ops to put there; use a smaller axis");
+    for (mlir::Operation& op : block().without_terminator()) addValues(&op, index, graph);
+    StageCutOptions options;
+    options.numStages = static_cast<int>(pipeline_.numChunks());
+    // A pipeline is for many batches, even where one run has one part: balanced stages hold and compute equal shares.
+    options.microbatches = static_cast<int>(std::max(pipeline_.microbatches, 4 * pipeline_.numChunks()));
+    options.memoryLimit = memoryLimit;
+    const CollectiveCurve& curve = machine_.curve(CollectiveCost::kPermute, 2);
+    options.latencySeconds = curve.latencySeconds;
+    options.bytesPerSecond = curve.bytesPerSecondAt(1 << 20);
+    SW_ASSIGN_OR_RETURN(StageCut found, cutStages(graph, options));
+    mlir::Builder builder(&getContext());
+    for (size_t i = 0; i < ops.size(); ++i) ops[i]->setAttr(kStageAttr, builder.getI64IntegerAttr(found.stageOf[i]));
+    record(found);
+    return Status();
+  }
+
+  static std::string describe(mlir::Operation* op) {
+    std::string name = nodeName(op->getLoc());
+    return name.empty() ? op->getName().getStringRef().str() : name;
+  }
+
+  void addValues(mlir::Operation* op, const llvm::DenseMap<mlir::Operation*, int>& index, StageGraph& graph) {
+    auto at = index.find(op);
+    for (mlir::Value result : op->getResults()) {
+      if (isNone(result)) continue;
+      std::vector<int> users;
+      bool isOutput = false;
+      for (mlir::Operation* user : result.getUsers()) {
+        isOutput = isOutput || user == block().getTerminator();
+        if (auto it = index.find(user); it != index.end()) users.push_back(it->second);
+      }
+      std::sort(users.begin(), users.end());
+      users.erase(std::unique(users.begin(), users.end()), users.end());
+      if (mlir::isa<WeightOp>(op)) {
+        graph.constants.push_back({static_cast<int64_t>(std::ceil(bytesOf(result) * share(true))), std::move(users)});
+      } else if (at != index.end()) {
+        double bytes = bytesOf(result) * share(false);
+        graph.values.push_back({at->second, std::move(users), bytes, static_cast<int64_t>(bytes), isOutput});
+      }
+    }
+  }
+
+  // For reports: dist.stages = [{seconds = …, weight_bytes = …, ops = …}, …] by chunk, and dist.stage_gap.
+  void record(const StageCut& cut) {
+    mlir::Builder builder(&getContext());
+    llvm::SmallVector<mlir::Attribute> stages;
+    for (const StageCost& cost : cut.stages) {
+      mlir::NamedAttrList fields;
+      fields.set("seconds", builder.getF64FloatAttr(cost.seconds()));
+      fields.set("weight_bytes", builder.getI64IntegerAttr(cost.weightBytes));
+      fields.set("ops", builder.getI64IntegerAttr(cost.numNodes));
+      stages.push_back(fields.getDictionary(&getContext()));
+    }
+    getOperation()->setAttr("dist.stages", builder.getArrayAttr(stages));
+    getOperation()->setAttr("dist.stage_gap", builder.getF64FloatAttr(cut.seconds - cut.lowerBound));
+  }
+
+  mlir::func::FuncOp function_;
+  Pipeline pipeline_;
+  Facts facts_;
+  Bindings sizes_;
+  Machine machine_;
+  llvm::DenseMap<mlir::Operation*, double> seconds_;
+  llvm::DenseMap<mlir::Operation*, double> cones_;  // of ops that are computed wherever they are needed
+};
+
+}  // namespace
+
+std::unique_ptr<mlir::Pass> createAssignStagesPass() { return std::make_unique<AssignStages>(); }
+
+std::unique_ptr<mlir::Pass> createAssignStagesPass(int64_t microbatches, const std::string& schedule) {
+  auto pass = std::make_unique<AssignStages>();
+  pass->microbatches = microbatches;
+  pass->schedule = schedule;
+  return pass;
+}
+
+}  // namespace shardwright

@@ -1,0 +1,49 @@
+"""What tests over the given models share: where they are, and that a plan of one equals its expected outputs."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
+CACHE = pathlib.Path(os.environ.get("SHARDWRIGHT_CACHE", pathlib.Path.home() / ".cache" / "shardwright"))
+MODELS = ["gpt2", "llama", "llama-attention", "minilm", "mixtral", "resnet", "vit"]
+
+
+def runTool(tool, *arguments):
+    return subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, timeout=300)
+
+
+class GivenModels(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="shardwright-models-"))
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def modelPath(self, model):
+        """The model's file; of minilm a copy beside its checkpoint."""
+        if model != "minilm":
+            return ROOT / "tests" / "models" / model / "model.onnx"
+        folder = self.folder / model
+        if not folder.exists():
+            folder.mkdir()
+            shutil.copy(ROOT / "tests" / "models" / model / "model.onnx", folder)
+            checkpoint = next(CACHE.glob("minilm-*/**/model.safetensors"))
+            (folder / "model.safetensors").symlink_to(checkpoint)
+        return folder / "model.onnx"
+
+    def check(self, model, *options):
+        """Compiles with the options of shardc; the plan gives the expected outputs of every data set."""
+        plan = self.folder / "plan"
+        compiled = runTool("shardc", self.modelPath(model), "-o", plan, *options)
+        self.assertEqual(compiled.returncode, 0, compiled.stderr)
+        for data in sorted((ROOT / "tests" / "models" / model).glob("test_data_set_*")):
+            run = runTool("shardrun", plan, "--data", data, "--check", "--rtol", "1e-3", "--atol", "1e-4")
+            self.assertEqual(run.returncode, 0, f"{data.name}: {run.stdout}{run.stderr}")
+        shutil.rmtree(plan)
