@@ -21,7 +21,10 @@ namespace shardwright {
   F(order)                         \
   F(normalization)                 \
   F(conv)                          \
-  F(attention)
+  F(attention)                     \
+  F(quantization)                  \
+  F(contrib)                       \
+  F(contribAttention)
 
 #define SHARDWRIGHT_DECLARE_FAMILY(name) llvm::ArrayRef<Row> name##Rows();
 SHARDWRIGHT_OP_FAMILIES(SHARDWRIGHT_DECLARE_FAMILY)
