@@ -12,6 +12,7 @@
 #include "compiler/onnx/onnx_dialect.h"
 #include "llvm/ADT/DenseMap.h"
 #include "mlir/IR/Location.h"
+#include "runtime/plan/schedule.h"
 
 namespace shardwright {
 namespace {
@@ -406,6 +407,7 @@ class ModuleEmitter {
   }
 
   StatusOr<EmittedPrograms> run() {
+    if (functions_.empty()) return internalError("the module has no function main");
     for (bool isOutput : {false, true}) SW_RETURN_IF_ERROR(emitPorts(isOutput));
     plan::Entry* main = addEntry("main");
     std::vector<std::pair<int, plan::Program>> inits;  // with their stages
@@ -479,11 +481,20 @@ class ModuleEmitter {
   }
 
   // Which microbatch runs when, on each stage.
-  Status addSchedule(plan::Entry& entry) {
+  Status addSchedule(plan::Entry& entry) const {
+    if (pipeline_.microbatches <= 1 && pipeline_.numChunks() == 1) return Status();
+    ScheduleShape shape;
+    shape.numRanks = static_cast<int>(pipeline_.stages);
+    shape.microbatches = static_cast<int>(pipeline_.microbatches);
+    shape.chunksPerRank = static_cast<int>(pipeline_.chunks);
+    SW_ASSIGN_OR_RETURN(std::vector<ActionList> actions, makeSchedule(pipeline_.schedule, shape));
+    for (size_t stage = 0; stage < actions.size(); ++stage)
+      for (const plan::Entry::Action& action : actions[stage])
+        *entry.mutable_stages(static_cast<int>(stage))->add_actions() = action;
+    entry.set_schedule(pipeline_.schedule);
     if (pipeline_.microbatches <= 1) return Status();
     entry.set_microbatches(static_cast<uint32_t>(pipeline_.microbatches));
     entry.set_microbatch_symbol(batch_);
-    entry.set_schedule(pipeline_.schedule);
     return Status();
   }
 

@@ -36,8 +36,11 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
     mesh_ = meshOf(getOperation());
     facts_ = factsOf(getOperation());
     totals_ = totalsOf(getOperation());
-    for (mlir::func::FuncOp function : chunksOf(getOperation()))
-      if (mlir::failed(partition(function))) return signalPassFailure();
+    const std::vector<mlir::func::FuncOp> chunks = chunksOf(getOperation());
+    if (chunks.empty()) getOperation().emitError("internal error: the module has no function main");
+    bool failed = chunks.empty();
+    for (mlir::func::FuncOp function : chunks) failed = failed || mlir::failed(partition(function));
+    if (failed) signalPassFailure();
   }
 
   mlir::LogicalResult partition(mlir::func::FuncOp function) {

@@ -50,7 +50,9 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     sizes_ = assumedSizes(getOperation());
     auto machine = builtInMachine(machineName);
     if (!machine.ok()) return fail(machine.status().message());
-    for (mlir::func::FuncOp function : chunksOf(getOperation())) {
+    const std::vector<mlir::func::FuncOp> chunks = chunksOf(getOperation());
+    if (chunks.empty()) return fail("internal error: the module has no function main");
+    for (mlir::func::FuncOp function : chunks) {
       function_ = function;
       if (Status status = chooseForFunction(*machine); !status.ok()) return fail(status.message());
     }

@@ -55,7 +55,7 @@ ActionList inRounds(const ScheduleShape& shape, Action::Kind kind) {
   int perRound = shape.chunksPerRank > 1 ? shape.numRanks : shape.microbatches;
   for (int first = 0; first < shape.microbatches; first += perRound)
     for (int c = 0; c < shape.chunksPerRank; ++c)
-      for (int m = first; m < first + perRound; ++m)
+      for (int m = first; m < std::min(first + perRound, shape.microbatches); ++m)
         list.push_back(makeAction(kind, m, kind == Action::FORWARD ? c : shape.chunksPerRank - 1 - c));
   return list;
 }
@@ -95,7 +95,9 @@ Status checkShape(const Row& row, const ScheduleShape& shape) {
                      "; use schedule 'interleaved'");
   if (row.hasChunks && shape.chunksPerRank < 2)
     return userError(schedule + " needs at least 2 chunks per rank, found 1; use schedule '1f1b'");
-  if (row.hasChunks && shape.microbatches % shape.numRanks != 0)
+  // A forward round that is not full only leaves ranks idle.
+  bool needsFullRounds = row.hasChunks && shape.form == ScheduleForm::kTraining;
+  if (needsFullRounds && shape.microbatches % shape.numRanks != 0)
     return userError(schedule + " takes microbatches in rounds of as many as there are stages: " +
                      std::to_string(shape.microbatches) + " is no multiple of " + std::to_string(shape.numRanks) +
                      "; use another number of microbatches, or schedule '1f1b'");

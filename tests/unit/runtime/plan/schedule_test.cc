@@ -115,11 +115,20 @@ TEST(Schedule, general_time_is_the_sum_and_the_longest_stage) {
   EXPECT_NEAR(s.seconds, 5.5 + 4 * 2.5 + 2 * 0.25, 1e-9);
 }
 
+TEST(Schedule, forward_rounds_need_not_be_full) {
+  auto schedule = makeSchedule("interleaved", {2, 3, 2, ScheduleForm::kForward});
+  ASSERT_TRUE(schedule.ok()) << schedule.status().message();
+  std::string text;
+  for (const plan::Entry::Action& action : (*schedule)[1])
+    text += std::to_string(action.microbatch()) + ":" + std::to_string(action.chunk()) + " ";
+  EXPECT_EQ(text, "0:0 1:0 0:1 1:1 2:0 2:1 ");
+}
+
 TEST(Schedule, refuses_what_it_has_no_form_for) {
   EXPECT_EQ(makeSchedule("2f2b", {}).status().message(),
             "there is no schedule '2f2b'; allowed: gpipe, 1f1b, interleaved, zb-h1, zb-h2");
   EXPECT_EQ(
-      makeSchedule("interleaved", {4, 6, 2, {}}).status().message(),
+      makeSchedule("interleaved", {4, 6, 2, ScheduleForm::kTraining}).status().message(),
       "schedule 'interleaved' takes microbatches in rounds of as many as there are stages: 6 is no multiple of 4; "
       "use another number of microbatches, or schedule '1f1b'");
   EXPECT_EQ(makeSchedule("1f1b", {4, 6, 2, {}}).status().message(),
