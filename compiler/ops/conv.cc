@@ -69,7 +69,7 @@ bool convAdmits(const OpView& op, const Rule& rule, const Strategy& strategy) {
   const int factor = groupFactor(op, rule);
   if (factor < 0 || strategy.splits[factor].empty()) return true;
   const auto& splits = strategy.splits[factor];
-  return splits.size() == 1 && op.intAttr("group", 1) % sizeOf(splits[0].axes) == 0;
+  return splits.size() == 1 && op.facts().provablyDivides(sizeOf(splits[0].axes), splits[0].granules);
 }
 
 Row::LocalAttrs localizeConv(const OpView& op, const Rule& rule, const Strategy& strategy, const Mesh&) {

@@ -1,5 +1,6 @@
 #include "tests/random/case_generator.h"
 
+#include <algorithm>
 #include <set>
 
 #include "tests/random/node_makers.h"
@@ -7,7 +8,7 @@
 namespace shardwright {
 namespace {
 
-const char* const kSymbols[] = {"n", "m"};
+const char* const kSymbols[] = {"n", "m", "p"};
 
 // Dims of an input; the batch n is in front more often than not.
 std::vector<Expr> inputDims(Random& random) {
@@ -34,8 +35,9 @@ void growGraph(GraphBuilder& graph) {
       graph.addInput(std::move(dims), DType::kInt64, "below " + std::to_string(random.between(2, 7)));
   }
   const std::vector<std::vector<NodeMaker>> families = {elementwiseMakers(), shapeMakers(),     indexMakers(),
-                                                        contractionMakers(), reductionMakers(), windowMakers()};
-  const std::vector<size_t> weights = {0, 0, 0, 1, 1, 1, 2, 3, 3, 3, 4, 4, 5};
+                                                        contractionMakers(), reductionMakers(), windowMakers(),
+                                                        blockMakers()};
+  const std::vector<size_t> weights = {0, 0, 0, 1, 1, 1, 2, 3, 3, 3, 4, 4, 5, 6, 6};
   for (int64_t i = random.between(3, 14); i > 0; --i) random.of(families[random.of(weights)])(graph);
 }
 
@@ -56,14 +58,31 @@ std::vector<std::string> axisNames(const RandomCase& made, Random& random) {
     names.emplace_back("dp");
     if (first.size() > 1 && first[1].isSymbol() && first[1] != first[0]) names.emplace_back("sp");
   }
+  // What is small is no weight to the compiler.
+  for (const CaseValue& weight : made.weights)
+    if (weight.dims.size() >= 3 && *product(weight.dims).constant() > 256 && names.back() != "ep")
+      names.emplace_back("ep");
   for (size_t i = names.size(); i > 1; --i)
     std::swap(names[i - 1], names[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
   return names;
 }
 
+// Of numbers that are read or made as such; contents of shapes fold away.
+int64_t longestDim(const RandomCase& made) {
+  int64_t longest = 0;
+  auto look = [&](const CaseValue& value) {
+    for (Expr dim : value.dims)
+      if (value.dtype == DType::kFloat32) longest = std::max(longest, dim.constant().value_or(0));
+  };
+  std::for_each(made.inputs.begin(), made.inputs.end(), look);
+  for (const CaseNode& node : made.nodes) std::for_each(node.results.begin(), node.results.end(), look);
+  return longest;
+}
+
 std::vector<std::pair<std::string, int64_t>> chooseMesh(RandomCase& made, Random& random) {
-  const auto sizes =
-      random.of<std::vector<int64_t>>({{2}, {3}, {4}, {2, 2}, {2, 2}, {2, 3}, {3, 2}, {2, 2, 2}, {4, 2}});
+  auto sizes = random.of<std::vector<int64_t>>({{2}, {3}, {4}, {2, 2}, {2, 2}, {2, 3}, {3, 2}, {2, 2, 2}, {4, 2}});
+  // An axis of more ranks than any dim has elements is refused.
+  if (longestDim(made) < 4) sizes = {2};
   const std::vector<std::string> names = axisNames(made, random);
   std::vector<std::pair<std::string, int64_t>> axes;
   for (size_t i = 0; i < sizes.size(); ++i) {

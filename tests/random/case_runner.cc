@@ -62,12 +62,13 @@ StatusOr<Runs> compileAndRun(const RandomCase& made, const std::string& folder, 
 }
 
 // What the refusal says that the user cannot have, though it is no mistake of the product: a pin on a tensor that is gone after
-// import or is another name of one that is pinned too, the strategy of a node whose operand is. Whether there was any of it.
+// import or is another name of one that is pinned too, a strategy of a node that has no such operand then, or does not admit it. Whether
+// there was any of it.
 bool dropRefused(RandomCase& made, const std::string& message) {
   auto isRefused = [&](const std::string& path) {
     for (size_t at = 0; (at = message.find(path + "/", at)) != std::string::npos; ++at) {
       const std::string line = message.substr(at, message.find('\n', at) - at);
-      for (const char* reason : {"leave one of them out", "is used twice", " has no dim "})
+      for (const char* reason : {"leave one of them out", "is used twice", " has no dim ", "cannot be split in"})
         if (line.find(reason) != std::string::npos) return true;
     }
     return message.find(path + ": the model has no such ") != std::string::npos;
@@ -76,8 +77,11 @@ bool dropRefused(RandomCase& made, const std::string& message) {
   made.pins.erase(std::remove_if(made.pins.begin(), made.pins.end(),
                                  [&](const auto& pin) { return isRefused(": /tensors/" + pin.name); }),
                   made.pins.end());
-  made.strategies.erase(std::remove_if(made.strategies.begin(), made.strategies.end(),
-                                       [&](const auto& s) { return isRefused(": /nodes/node_" + s.node); }),
+  auto isRefusedStrategy = [&](const CaseStrategy& s) {
+    return isRefused(": /nodes/node_" + s.node) ||
+           message.find(": node_" + s.node + ": the spec's strategy has axis " + s.axis) != std::string::npos;
+  };
+  made.strategies.erase(std::remove_if(made.strategies.begin(), made.strategies.end(), isRefusedStrategy),
                         made.strategies.end());
   return made.pins.size() + made.strategies.size() < before;
 }

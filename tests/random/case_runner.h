@@ -33,6 +33,6 @@ void runIsolated(const std::vector<RandomCase>& cases, const Isolation& isolatio
 Outcome runIsolated(const RandomCase& made);
 
 // The smallest case found that ends as this one does: without what can be taken away from the graph, the annotations and the mesh.
-RandomCase minimize(RandomCase failing, Verdict verdict);
+RandomCase minimize(RandomCase failing, const Outcome& outcome);
 
 }  // namespace shardwright

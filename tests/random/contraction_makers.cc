@@ -41,7 +41,7 @@ void withWeight(GraphBuilder& g) {
   auto x = g.pick([](const GraphValue& v) { return v.isFloat() && v.rank() >= 1 && v.size(v.rank() - 1); });
   if (!x) return;
   std::vector<Expr> dims = {x->dims.back()};
-  if (g.random.chance(90)) dims.push_back(g.random.of<int64_t>({3, 5, 6, 7, 8, 12}));
+  if (g.random.chance(90)) dims.push_back(g.random.of<int64_t>({3, 5, 6, 7, 8, 12, 40, 66}));
   if (dims.size() == 2 && x->rank() > 2 && x->size(x->rank() - 3) && g.random.chance(25))
     dims.insert(dims.begin(), *x->size(x->rank() - 3));
   multiply(g, *x, g.addWeight(dims));

@@ -58,7 +58,7 @@ class GraphBuilder {
   GraphValue addInt(int64_t value, DType dtype = DType::kInt64);
 
   // A node of one result, like `result` but for the name; that is given back. Nothing is written, and the result has no name, if it
-  // would be too large.
+  // would be too large, or an operand has no name.
   GraphValue add(const std::string& op, const std::vector<std::string>& operands, GraphValue result);
   std::vector<GraphValue> addAll(const std::string& op, const std::vector<std::string>& operands,
                                  std::vector<GraphValue> results);

@@ -14,5 +14,6 @@ std::vector<NodeMaker> indexMakers();  // elements are chosen by indices
 std::vector<NodeMaker> contractionMakers();
 std::vector<NodeMaker> reductionMakers();  // and normalisations
 std::vector<NodeMaker> windowMakers();     // convolutions and pools
+std::vector<NodeMaker> blockMakers();      // what models are made of: attention, experts, …
 
 }  // namespace shardwright

@@ -1,6 +1,7 @@
 #include "tests/random/random_case.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -151,6 +152,8 @@ StatusOr<HostTensor> fill(const CaseValue& value, const Bindings& sizes) {
     const int64_t number = wholeNumberAt(value.filling, seed, i);
     if (value.dtype == DType::kFloat32)
       tensor.as<float>()[i] = static_cast<float>(number) * (value.filling == "unit" ? 0.11f : 1.0f);
+    else if (value.dtype == DType::kFloat16)
+      tensor.as<uint16_t>()[i] = floatToFloat16(static_cast<float>(number));
     else if (value.dtype == DType::kInt64)
       tensor.as<int64_t>()[i] = number;
     else if (value.dtype == DType::kInt32)
@@ -256,10 +259,14 @@ std::string RandomCase::spec() const {
   std::string text = "{\"tensors\": {";
   for (const CasePin& pin : pins)
     text += std::string(&pin == &pins[0] ? "" : ", ") + "\"" + pin.name + "\": [" + dimsText(pin) + "]";
+  std::map<std::string, std::string> byNode;
+  for (const CaseStrategy& s : strategies) {
+    std::string& splits = byNode[s.node];
+    splits += (splits.empty() ? "\"" : ", \"") + s.axis + "\": \"" + s.place + "\"";
+  }
   text += "}, \"nodes\": {";
-  for (const CaseStrategy& s : strategies)
-    text += std::string(&s == &strategies[0] ? "" : ", ") + "\"node_" + s.node + "\": {\"strategy\": {\"" + s.axis +
-            "\": \"" + s.place + "\"}}";
+  for (const auto& [node, splits] : byNode)
+    text += (text.back() == '{' ? "\"node_" : ", \"node_") + node + "\": {\"strategy\": {" + splits + "}}";
   return text + "}}";
 }
 

@@ -99,7 +99,7 @@ TEST(RandomGraphs, sharded_equals_whole) {
       ADD_FAILURE() << "seed " << seed << " " << verdictText(outcome.verdict) << ": " << outcome.message;
       continue;
     }
-    const RandomCase small = minimize(cases[i], outcome.verdict);
+    const RandomCase small = minimize(cases[i], outcome);
     ADD_FAILURE() << "seed " << seed << " " << verdictText(outcome.verdict) << ": " << outcome.message
                   << "\nsmallest case, to be run with --case=FILE: " << runIsolated(small).message << "\n"
                   << small.str();

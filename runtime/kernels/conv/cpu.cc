@@ -40,6 +40,8 @@ class Conv : public Kernel {
     return std::all_of(w.dims + 2, w.dims + w.rank, [](int64_t k) { return k == 1; });
   }
   bool isPatches(const TensorRef& w) const;
+  StatusOr<std::unique_ptr<PreparedKernel>> prepareEmpty(ConvShape shape, std::vector<TensorRef> inputs,
+                                                         const TensorRef& y, int numThreads);
   dnnl_memory_desc_t chooseLayout(const TensorRef& w, int64_t group) const;
 
   KernelSpec spec_;
@@ -130,6 +132,24 @@ Status Conv::pack(int input, const TensorRef& constant, void* packed, ThreadPool
   return Status();
 }
 
+// Of no channels, as a rank may hold where few are split: zeros, and the bias and post-ops as of a pointwise convolution of an image of
+// the output's sizes.
+StatusOr<std::unique_ptr<PreparedKernel>> Conv::prepareEmpty(ConvShape shape, std::vector<TensorRef> inputs,
+                                                             const TensorRef& y, int numThreads) {
+  bool isBare = (inputs.size() == 2 || (inputs.size() == 3 && inputs[2].absent())) && postOps_.ops().empty();
+  if (isBare) return std::unique_ptr<PreparedKernel>(std::make_unique<ZeroOutput>());
+  const DType type = inputs[0].dtype;
+  inputs[0] = y;
+  inputs[0].dtype = type;
+  inputs[0].dims[1] = 0;
+  for (int i = 2; i < y.rank; ++i) {
+    inputs[1].dims[i] = 1;
+    shape.spatial[static_cast<size_t>(i - 2)] = WindowDim{y.dims[i], y.dims[i], 1};
+  }
+  shape.group = 1;
+  return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), /*packed=*/false, numThreads);
+}
+
 StatusOr<std::unique_ptr<PreparedKernel>> Conv::prepare(const std::vector<TensorRef>& inputs,
                                                         const std::vector<TensorRef>& outputs, const Attrs& sizeAttrs,
                                                         int numThreads) {
@@ -150,11 +170,7 @@ StatusOr<std::unique_ptr<PreparedKernel>> Conv::prepare(const std::vector<Tensor
   ConvShape shape{x.dims[1], w.dims[0], group, {}};
   SW_ASSIGN_OR_RETURN(shape.spatial,
                       readWindow(spec_, attrs, std::vector<int64_t>(w.dims + 2, w.dims + w.rank), x, y, true));
-  if (x.dims[1] == 0) {
-    bool isBare = (inputs.size() == 2 || (inputs.size() == 3 && inputs[2].absent())) && postOps_.ops().empty();
-    if (isBare) return std::unique_ptr<PreparedKernel>(std::make_unique<ZeroOutput>());
-    return stepError(spec_, "convolves " + describe(x) + "; with a bias or post-ops it must have at least one channel");
-  }
+  if (x.dims[1] == 0) return prepareEmpty(std::move(shape), inputs, y, numThreads);
   if (group == 1 && isPointwise(w) && !window_) {
     return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), productDepth_ > 0, numThreads);
   }

@@ -65,6 +65,7 @@ void expectConv(const Index& xDims, const Index& wDims, const Window& window) {
 }
 
 TEST(Conv, three_by_three) { expectConv({1, 5, 11, 9}, {7, 5, 3, 3}, {{1, 1}, {1, 1}, {1, 1, 1, 1}}); }
+TEST(Conv, no_channel_and_a_bias) { expectConv({2, 0, 7, 5}, {4, 0, 3, 3}, {{2, 1}, {1, 1}, {1, 0, 1, 1}}); }
 TEST(Conv, many_channels) { expectConv({2, 37, 7, 5}, {70, 37, 3, 3}, {{1, 1}, {1, 1}, {1, 1, 1, 1}}); }
 TEST(Conv, strides_and_uneven_pads) { expectConv({3, 19, 12, 15}, {20, 19, 3, 5}, {{2, 3}, {1, 1}, {0, 2, 1, 1}}); }
 TEST(Conv, dilations) { expectConv({1, 6, 17, 15}, {9, 6, 3, 3}, {{1, 1}, {2, 3}, {2, 3, 2, 3}}); }
