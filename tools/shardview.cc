@@ -27,6 +27,7 @@ int fail(const Status& status) {
 int verify(const Options& options, const plan::Plan& plan) {
   CheckOptions checks;
   checks.verifyKernel = verifyKernelStep;
+  checks.depth = CheckDepth::kProof;
   std::vector<std::string> messages = planViolations(plan, checks);
   if (messages.empty()) messages = damagedFiles(options.folder, plan);
   for (const std::string& message : messages) std::fprintf(stderr, "shardview: %s\n", message.c_str());

@@ -5,9 +5,9 @@
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/stage_form.h"
 #include "compiler/emit/plan_tables.h"
-#include "compiler/emit/predict.h"
 #include "runtime/base/crc32c.h"
 #include "runtime/base/file.h"
+#include "runtime/plan/checker.h"
 #include "runtime/plan/plan_io.h"
 
 namespace shardwright {
@@ -38,6 +38,19 @@ Status refuseForeignFolder(const std::string& folder) {
   return userError(folder + ": exists and is no plan; name another folder, or remove it");
 }
 
+// Nothing but the kernels' own verifiers, which the compiler does not see, is left to whoever reads the plan.
+Status provePlan(const plan::Plan& plan) {
+  CheckOptions options;
+  options.depth = CheckDepth::kProof;
+  std::string message;
+  for (const std::string& violation : planViolations(plan, options)) message += "\n  " + violation;
+  if (message.empty()) return Status();
+  return internalError("the plan made for " + plan.model() +
+                       " breaks its constraints (runtime/plan/README.md); "
+                       "nothing was written" +
+                       message);
+}
+
 }  // namespace
 
 StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target) {
@@ -54,8 +67,6 @@ StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target) 
   for (const std::string& feature : target.features) plan.mutable_target()->add_features(feature);
   PlanTables tables(plan, meshOf(module), pipelineOf(module), names);
   SW_ASSIGN_OR_RETURN(emitted.programs, emitPrograms(module, tables));
-  SW_ASSIGN_OR_RETURN(Machine machine, builtInMachine(plan.target().kind()));
-  SW_RETURN_IF_ERROR(predictTimes(plan, emitted.programs.flops, machine));
   return emitted;
 }
 
@@ -77,6 +88,7 @@ StatusOr<plan::Plan> emitPlan(mlir::ModuleOp module, const EmitOptions& options)
     SW_RETURN_IF_ERROR(writeWeights(emitted.programs.weights, plan, meshOf(module), options.modelFolder,
                                     folder.partPath(), options.progress));
   }
+  SW_RETURN_IF_ERROR(provePlan(plan));
   SW_RETURN_IF_ERROR(savePlan(folder.partPath(), plan));
   SW_RETURN_IF_ERROR(folder.commit());
   return std::move(plan);

@@ -21,7 +21,6 @@ namespace shardwright {
   F(order)                         \
   F(normalization)                 \
   F(conv)                          \
-  F(resize)                        \
   F(attention)                     \
   F(quantization)                  \
   F(contrib)                       \

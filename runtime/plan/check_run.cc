@@ -1,278 +1,258 @@
-// P23 and P25: what happens in the order of the steps: transfers and collectives meet, run-time symbols are bound first.
+// P23: what happens in the order of the steps. All ranks of an entry run together with everything but communication left out:
+// a send never waits, a receive waits for its send, a collective for all members of its group.
 #include <algorithm>
 #include <deque>
 #include <map>
-#include <set>
 
-#include "runtime/base/dtype.h"
-#include "runtime/plan/mesh_ranks.h"
-#include "runtime/plan/plan_checks.h"
-#include "runtime/plan/step_views.h"
+#include "runtime/plan/communication.h"
 
 namespace shardwright {
 namespace {
 
-// --- P25 ----------------------------------------------------------------------------------------------------------------
-
-class BindCheck {
- public:
-  BindCheck(const PlanUnderCheck& checked, Findings& findings)
-      : checked_(checked), plan_(checked.plan), findings_(findings) {}
-
-  void entry(const plan::Entry& e) {
-    for (const plan::Entry::StagePrograms& stage : e.stages()) {
-      std::set<int> bound;
-      for (uint32_t chunk : stage.chunks()) program(plan_.programs(static_cast<int>(chunk)), bound);
-    }
-  }
-
- private:
-  void program(const plan::Program& p, std::set<int>& bound) {
-    for (const plan::Step& s : p.steps()) {
-      std::vector<uint32_t> exprs = exprsOf(s);
-      if (s.guard() > 0) exprs.push_back(s.guard() - 1);
-      for (uint32_t e : exprs)
-        for (int slot : checked_.runTimeSlots)
-          findings_.require(bound.count(slot) > 0 || !checked_.table.dependsOn(e, slot), 25, inStep(p, s),
-                            plan_.exprs(static_cast<int>(e)) + " before " + plan_.symbols(slot).name() + " is bound",
-                            "symbols that an earlier step has bound");
-      if (s.has_bind()) bind(p, s, bound);
-      if (s.has_call()) call(s, inStep(p, s), bound);
-    }
-  }
-
-  void bindSymbol(int symbol, const std::string& where, std::set<int>& bound) {
-    findings_.require(plan_.symbols(symbol).run_time() && bound.insert(symbol).second, 25, where,
-                      "symbol " + quoted(plan_.symbols(symbol).name()), "run-time symbols, each bound once");
-  }
-
-  void bind(const plan::Program& p, const plan::Step& s, std::set<int>& bound) {
-    bindSymbol(static_cast<int>(s.bind().symbol()), inStep(p, s), bound);
-    const plan::View& v = s.bind().view();
-    bool isOne =
-        isInteger(static_cast<DType>(v.dtype())) &&
-        std::all_of(v.dims().begin(), v.dims().end(), [&](uint32_t d) { return checked_.table.expr(d) == Expr(1); });
-    findings_.require(!v.absent() && isOne, 25, inStep(p, s), "a window of another form", "one integer");
-  }
-
-  // What a sub-program binds is known in it alone.
-  void call(const plan::Step& s, const std::string& where, const std::set<int>& bound) {
-    for (uint32_t called : s.call().programs()) {
-      std::set<int> inner = bound;
-      if (s.call().iteration_symbol() > 0) bindSymbol(static_cast<int>(s.call().iteration_symbol()) - 1, where, inner);
-      program(plan_.programs(static_cast<int>(called)), inner);
-    }
-  }
-
-  const PlanUnderCheck& checked_;
-  const plan::Plan& plan_;
-  Findings& findings_;
-};
-
-// --- P23 ----------------------------------------------------------------------------------------------------------------
-
-constexpr int kMostRanksRun = 256;
 constexpr uint32_t kMicrobatchesRun = 4;  // of entries without actions, which repeat themselves
 
-// A rank's communication, in order: what it sends, receives, joins, and where it waits for it.
-struct Event {
-  enum Kind { kSend, kReceive, kJoin, kAwait } kind;
-  const plan::Program* program;
-  const plan::Step* step;
-  uint32_t microbatch = 0;
-  int peer = 0;              // of transfers
-  std::string payload;       // of transfers: dims, type, microbatch
-  std::vector<int> members;  // of collectives
-  int awaited = -1;          // of kAwait: the event that must be complete
+struct ProgramRun {
+  uint32_t chunk, microbatch;
 };
 
-// Runs an entry on all ranks at once with everything but communication left out. Branches and loops are left out too:
-// their conditions are the same on all ranks, so that a collective inside them meets its peers if the call does.
+std::vector<ProgramRun> runsOf(const plan::Entry& entry, int stage) {
+  const plan::Entry::StagePrograms& programs = entry.stages(stage);
+  std::vector<ProgramRun> runs;
+  for (const plan::Entry::Action& a : programs.actions())
+    runs.push_back({programs.chunks(static_cast<int>(a.chunk())), a.microbatch()});
+  if (programs.actions_size() == 0)
+    for (uint32_t m = 0; m < std::clamp(entry.microbatches(), 1u, kMicrobatchesRun); ++m)
+      for (uint32_t chunk : programs.chunks()) runs.push_back({chunk, m});
+  return runs;
+}
+
+// The tensor that a transfer or collective moves.
+std::string tensorOf(const CommEvent& e) {
+  const plan::View& view = e.step->has_transfer() ? e.step->transfer().view() : e.step->collective().output();
+  return " of " + quoted(e.program->buffers(static_cast<int>(view.buffer())).name());
+}
+
+// A connected set of ranks.
 class EntryRun {
  public:
-  EntryRun(const PlanUnderCheck& checked, const plan::Entry& entry, Findings& findings)
-      : checked_(checked), plan_(checked.plan), entry_(entry), findings_(findings) {}
+  EntryRun(const SizesUnderCheck& at, const plan::Entry& entry, const Communication& communication,
+           const std::vector<int>& ranks, Findings& findings)
+      : at_(at), entry_(entry), communication_(communication), findings_(findings), ranks_(ranks) {
+    for (int s = 0; s < entry.stages_size(); ++s) runs_.push_back(runsOf(entry, s));
+    for (size_t i = 0; i < ranks.size(); ++i) place_[ranks[i]] = i;
+    states_.resize(ranks.size());
+    for (size_t i = 0; i < ranks.size(); ++i) enter(i);
+  }
 
   void run() {
-    int n = numRanks(plan_.mesh());
-    ranks_.resize(static_cast<size_t>(n));
-    for (int r = 0; r < n; ++r) collect(r);
-    if (!findings_.none()) return;
-    for (bool moved = true; moved;) {
+    for (bool moved = true; moved && findings_.none();) {
       moved = false;
-      for (int r = 0; r < n; ++r)
-        while (advance(r)) moved = true;
+      for (size_t i = 0; i < ranks_.size(); ++i)
+        while (advance(i)) moved = true;
     }
-    report();
+    if (findings_.none()) report();
   }
 
  private:
-  struct Rank {
-    std::vector<Event> events;
-    std::vector<bool> complete;
-    size_t at = 0;
-    ExprTable::Symbols symbols;
+  // Where a rank is: at an event of one run of a program.
+  struct State {
+    size_t run = 0, event = 0;
+    const std::vector<CommEvent>* events = nullptr;
+    std::vector<size_t> meeting;  // of the run's events: which of their group's
+    std::vector<bool> received;
   };
   struct Meeting {
-    std::vector<int> ranks;
-    const plan::Step* step;
+    size_t arrived = 0;
+    const CommEvent* first;
+    int firstRank;
+  };
+  struct Group {
+    std::vector<int> members;
+    std::deque<Meeting> meetings;
+    std::vector<size_t> joined;  // by member: how many
+  };
+  struct Message {
+    const CommEvent* send;
+    uint32_t microbatch;
   };
 
-  std::string whereOf(int rank, const Event& e) const {
-    return "entry " + quoted(entry_.name()) + " rank " + std::to_string(rank) + " " + inStep(*e.program, *e.step);
+  const std::vector<ProgramRun>& runs(size_t place) const {
+    return runs_[static_cast<size_t>(at_.classes.stage(ranks_[place]))];
   }
+  bool isDone(size_t place) const { return states_[place].run == runs(place).size(); }
+  const CommEvent& here(size_t place) const { return (*states_[place].events)[states_[place].event]; }
+  uint32_t microbatch(size_t place) const { return runs(place)[states_[place].run].microbatch; }
 
-  void collect(int rank) {
-    Rank& state = ranks_[static_cast<size_t>(rank)];
-    state.symbols = checked_.table.noSymbols();
-    checked_.table.bindAssumed(state.symbols);
-    checked_.table.bindCoordinates(rank, state.symbols);
-    const plan::Entry::StagePrograms& stage = entry_.stages(stageOf(plan_.mesh(), rank));
-    for (const plan::Entry::Action& a : stage.actions())
-      collect(rank, stage.chunks(static_cast<int>(a.chunk())), a.microbatch());
-    if (stage.actions_size() == 0)
-      for (uint32_t m = 0; m < std::clamp(entry_.microbatches(), 1u, kMicrobatchesRun); ++m)
-        for (uint32_t chunk : stage.chunks()) collect(rank, chunk, m);
-    state.complete.assign(state.events.size(), false);
-  }
-
-  int64_t valueOf(uint32_t expr, int rank) const {
-    StatusOr<int64_t> value = checked_.table.evaluateOne(expr, ranks_[static_cast<size_t>(rank)].symbols);
-    return value.ok() ? *value : ExprTable::kUnknown;
-  }
-
-  void collect(int rank, uint32_t chunk, uint32_t microbatch) {
-    const plan::Program& p = plan_.programs(static_cast<int>(chunk));
-    std::vector<Event>& events = ranks_[static_cast<size_t>(rank)].events;
-    std::map<int, int> started;  // step -> event
-    for (int i = 0; i < p.steps_size(); ++i) {
-      const plan::Step& s = p.steps(i);
-      if (s.guard() > 0 && valueOf(s.guard() - 1, rank) == 0) continue;
-      if (s.has_call() && s.call().kind() == plan::CallStep::CALL) collect(rank, s.call().programs(0), microbatch);
-      Event e{Event::kJoin, &p, &s, microbatch, 0, "", {}, -1};
-      if (s.has_collective()) {
-        e.members = membersOf(plan_.mesh(), plan_.groups(static_cast<int>(s.collective().group())), rank).ranks;
-      } else if (s.has_transfer()) {
-        if (!transfer(rank, e)) continue;
-      } else if (s.has_wait()) {
-        auto found = started.find(static_cast<int>(s.wait().step()));
-        if (found == started.end()) continue;
-        e.kind = Event::kAwait;
-        e.awaited = found->second;
-      } else {
-        continue;
-      }
-      bool starts = e.kind != Event::kAwait;
-      started[i] = static_cast<int>(events.size());
-      events.push_back(e);
-      if (!starts || s.async()) continue;
-      e.kind = Event::kAwait;
-      e.awaited = static_cast<int>(events.size()) - 1;
-      events.push_back(e);
+  // Goes to the next event there is, from the beginning of the current run.
+  void enter(size_t place) {
+    State& state = states_[place];
+    for (; !isDone(place); ++state.run) {
+      state.events = &communication_.events(at_.classes.classOf(ranks_[place]), runs(place)[state.run].chunk);
+      state.event = 0;
+      if (state.events->empty()) continue;
+      state.meeting.assign(state.events->size(), 0);
+      state.received.assign(state.events->size(), false);
+      return;
     }
   }
 
-  bool transfer(int rank, Event& e) {
-    const plan::TransferStep& t = e.step->transfer();
-    e.kind = t.send() ? Event::kSend : Event::kReceive;
-    int64_t peer = valueOf(t.peer(), rank);
-    bool holds = peer == rank || (peer >= 0 && peer < numRanks(plan_.mesh()) &&
-                                  stageOf(plan_.mesh(), static_cast<int>(peer)) != stageOf(plan_.mesh(), rank));
-    findings_.require(holds, 23, whereOf(rank, e), "peer " + std::to_string(peer),
+  std::string placeText(size_t place, const CommEvent& e) const {
+    return "rank " + std::to_string(ranks_[place]) + " " + inStep(*e.program, *e.step) + tensorOf(e) +
+           (entry_.microbatches() > 1 ? " of microbatch " + std::to_string(microbatch(place)) : "");
+  }
+  std::string where(size_t place, const CommEvent& e) const {
+    return "entry " + quoted(entry_.name()) + " " + placeText(place, e) + at_.text;
+  }
+
+  // The rank that the transfer names, as a place; -1 and a finding if it may not.
+  int peer(size_t place, const CommEvent& e) {
+    int64_t rank = at_.classes.peerOf(ranks_[place], e.step->transfer().peer());
+    bool holds =
+        rank == ranks_[place] || (rank >= 0 && rank < at_.classes.numRanks() &&
+                                  at_.classes.stage(static_cast<int>(rank)) != at_.classes.stage(ranks_[place]));
+    findings_.require(holds, 23, where(place, e), "peer " + std::to_string(rank),
                       "a rank of another stage, or this one for another chunk");
-    if (!holds) return false;
-    e.peer = static_cast<int>(peer);
-    for (uint32_t d : t.view().dims()) e.payload += std::to_string(valueOf(d, rank)) + "x";
-    e.payload +=
-        std::string(dtypeName(static_cast<DType>(t.view().dtype()))) + " of microbatch " + std::to_string(e.microbatch);
-    return true;
+    return holds ? static_cast<int>(place_.at(static_cast<int>(rank))) : -1;
   }
 
   // Takes the rank's next event if it can be taken now.
-  bool advance(int rank) {
-    Rank& state = ranks_[static_cast<size_t>(rank)];
-    if (state.at == state.events.size()) return false;
-    const Event& e = state.events[state.at];
-    uint32_t channel = e.step->transfer().channel();
-    switch (e.kind) {
-      case Event::kSend:
-        channels_[{rank, e.peer, channel}].push_back(e.payload);
-        state.complete[state.at] = true;
-        break;
-      case Event::kReceive:
-        break;  // looked at when it is awaited
-      case Event::kJoin:
-        join(rank, e);
-        break;
-      case Event::kAwait:
-        if (!isComplete(rank, e.awaited)) return false;
-        break;
+  bool advance(size_t place) {
+    if (isDone(place) || !findings_.none()) return false;
+    State& state = states_[place];
+    const CommEvent& e = here(place);
+    if (e.kind == CommEvent::kSend) {
+      int to = peer(place, e);
+      if (to < 0) return false;
+      channels_[{place, static_cast<size_t>(to), e.step->transfer().channel()}].push_back({&e, microbatch(place)});
+    } else if (e.kind == CommEvent::kJoin) {
+      join(place, e);
+    } else if (e.kind == CommEvent::kAwait && !isComplete(place, e.awaited)) {
+      return false;
     }
-    ++state.at;
+    if (++state.event == state.events->size()) {
+      ++state.run;
+      enter(place);
+    }
     return true;
   }
 
-  // The n-th collective of a group is one meeting; all must come to it with the same step.
-  void join(int rank, const Event& e) {
-    std::vector<Meeting>& meetings = meetings_[e.members];
-    size_t n = joined_[{e.members, rank}]++;
-    if (meetings.size() <= n) meetings.push_back({{}, e.step});
-    findings_.require(meetings[n].step == e.step, 23, whereOf(rank, e),
-                      "peers that are at step " + quoted(meetings[n].step->name()),
-                      "the same collectives in the same order");
-    meetings[n].ranks.push_back(rank);
-    numbers_[{rank, ranks_[static_cast<size_t>(rank)].at}] = n;
+  Group& groupOf(size_t place, const CommEvent& e) {
+    const GroupInstances& instances = at_.classes.instances(e.step->collective().group());
+    int instance = instances.instanceOf[static_cast<size_t>(ranks_[place])];
+    Group*& found = groups_[{e.step->collective().group(), instance}];
+    if (found) return *found;
+    // Groups of the same ranks are one.
+    const std::vector<int>& members = instances.members[static_cast<size_t>(instance)];
+    found = &groupOfRanks_[members];
+    found->members = members;
+    found->joined.resize(members.size(), 0);
+    return *found;
   }
 
-  bool isComplete(int rank, int event) {
-    Rank& state = ranks_[static_cast<size_t>(rank)];
+  // The n-th collective of a group is one meeting; all must come to it with the same step.
+  void join(size_t place, const CommEvent& e) {
+    Group& group = groupOf(place, e);
+    int index = at_.classes.instances(e.step->collective().group()).indexOf[static_cast<size_t>(ranks_[place])];
+    size_t n = group.joined[static_cast<size_t>(index)]++;
+    if (group.meetings.size() <= n) group.meetings.push_back({0, &e, ranks_[place]});
+    Meeting& meeting = group.meetings[n];
+    findings_.require(meeting.first->step == e.step, 23, where(place, e),
+                      "rank " + std::to_string(meeting.firstRank) + " of its group at " +
+                          inStep(*meeting.first->program, *meeting.first->step) + tensorOf(*meeting.first),
+                      "the same collectives in the same order");
+    ++meeting.arrived;
+    states_[place].meeting[states_[place].event] = n;
+  }
+
+  bool isComplete(size_t place, int event) {
+    State& state = states_[place];
     auto at = static_cast<size_t>(event);
-    const Event& e = state.events[at];
-    if (e.kind == Event::kJoin) return meetings_[e.members][numbers_[{rank, at}]].ranks.size() == e.members.size();
-    if (state.complete[at]) return true;
-    std::deque<std::string>& queue = channels_[{e.peer, rank, e.step->transfer().channel()}];
+    const CommEvent& e = (*state.events)[at];
+    if (e.kind == CommEvent::kSend || state.received[at]) return true;
+    if (e.kind == CommEvent::kJoin) {
+      const Group& group = groupOf(place, e);
+      return group.meetings[state.meeting[at]].arrived == group.members.size();
+    }
+    int from = peer(place, e);
+    if (from < 0) return false;
+    std::deque<Message>& queue = channels_[{static_cast<size_t>(from), place, e.step->transfer().channel()}];
     if (queue.empty()) return false;
-    findings_.require(queue.front() == e.payload, 23, whereOf(rank, e), "a send of " + queue.front(), e.payload);
+    const Message& message = queue.front();
+    findings_.require(
+        message.send->payload == e.payload && message.microbatch == microbatch(place), 23, where(place, e),
+        "from rank " + std::to_string(ranks_[static_cast<size_t>(from)]) + " " +
+            inStep(*message.send->program, *message.send->step) + " " + communication_.payload(message.send->payload) +
+            " of microbatch " + std::to_string(message.microbatch),
+        communication_.payload(e.payload) + " of microbatch " + std::to_string(microbatch(place)));
     queue.pop_front();
-    return state.complete[at] = true;
+    return state.received[at] = true;
+  }
+
+  // Whom the stuck rank waits for: the sender, or the first member that has not come.
+  int waitsFor(size_t place) {
+    const CommEvent& e = (*states_[place].events)[static_cast<size_t>(here(place).awaited)];
+    if (e.kind != CommEvent::kJoin) return peer(place, e);
+    const Group& group = groupOf(place, e);
+    size_t n = states_[place].meeting[static_cast<size_t>(here(place).awaited)];
+    size_t missing = 0;
+    while (missing + 1 < group.members.size() && group.joined[missing] > n) ++missing;
+    return static_cast<int>(place_.at(group.members[missing]));
+  }
+
+  // From the first stuck rank along who waits for whom, until a rank comes again or one has ended.
+  void reportWait(size_t place) {
+    const CommEvent& e = here(place);
+    std::string at = where(place, e), text;
+    std::vector<size_t> way;
+    while (!isDone(place) && std::find(way.begin(), way.end(), place) == way.end()) {
+      way.push_back(place);
+      int next = waitsFor(place);
+      if (next < 0) break;
+      place = static_cast<size_t>(next);
+      text += std::string(text.empty() ? "" : ", which") + " waits for " +
+              (isDone(place) ? "rank " + std::to_string(ranks_[place]) + ", which has ended"
+                             : placeText(place, here(place)));
+    }
+    findings_.add(23, at, "a wait that never ends: it" + text, "runs in which every receive and collective is met");
   }
 
   void report() {
-    for (size_t r = 0; r < ranks_.size(); ++r) {
-      if (ranks_[r].at == ranks_[r].events.size()) continue;
-      const Event& e = ranks_[r].events[ranks_[r].at];
-      findings_.add(23, whereOf(static_cast<int>(r), e), "a wait that never ends",
-                    "runs in which every receive and collective is met");
+    for (size_t i = 0; i < ranks_.size(); ++i)
+      if (!isDone(i)) return reportWait(i);
+    for (const auto& [key, queue] : channels_) {
+      if (queue.empty()) continue;
+      auto [from, to, channel] = key;
+      const CommEvent& e = *queue.front().send;
+      findings_.add(23,
+                    "entry " + quoted(entry_.name()) + " rank " + std::to_string(ranks_[from]) + " " +
+                        inStep(*e.program, *e.step) + tensorOf(e) + at_.text,
+                    std::to_string(queue.size()) + " sends to rank " + std::to_string(ranks_[to]) + " on channel " +
+                        std::to_string(channel) + " that nobody receives",
+                    "a receive for each");
     }
-    for (const auto& [key, queue] : channels_)
-      findings_.require(queue.empty(), 23, "entry " + quoted(entry_.name()),
-                        std::to_string(queue.size()) + " sends from rank " + std::to_string(std::get<0>(key)) +
-                            " to rank " + std::to_string(std::get<1>(key)) + " on channel " +
-                            std::to_string(std::get<2>(key)) + " that nobody receives",
-                        "a receive for each");
   }
 
-  const PlanUnderCheck& checked_;
-  const plan::Plan& plan_;
+  const SizesUnderCheck& at_;
   const plan::Entry& entry_;
+  const Communication& communication_;
   Findings& findings_;
-  std::vector<Rank> ranks_;
-  std::map<std::tuple<int, int, uint32_t>, std::deque<std::string>> channels_;
-  std::map<std::vector<int>, std::vector<Meeting>> meetings_;
-  std::map<std::pair<std::vector<int>, int>, size_t> joined_;
-  std::map<std::pair<int, size_t>, size_t> numbers_;  // of a rank's event: which meeting of its group
+  const std::vector<int>& ranks_;
+  std::vector<std::vector<ProgramRun>> runs_;  // by stage
+  std::map<int, size_t> place_;                // of ranks
+  std::vector<State> states_;
+  std::map<std::tuple<size_t, size_t, uint32_t>, std::deque<Message>> channels_;
+  std::map<std::pair<uint32_t, int>, Group*> groups_;
+  std::map<std::vector<int>, Group> groupOfRanks_;
 };
 
 }  // namespace
 
-void checkRunTimeSymbols(const PlanUnderCheck& checked, Findings& findings) {
-  for (const plan::Entry& e : checked.plan.entries()) BindCheck(checked, findings).entry(e);
-}
-
-void checkRun(const PlanUnderCheck& checked, Findings& findings) {
-  if (numRanks(checked.plan.mesh()) > kMostRanksRun) return;
-  for (const plan::Entry& e : checked.plan.entries())
-    if (findings.none()) EntryRun(checked, e, findings).run();
+void checkRun(const PlanUnderCheck& checked, const SizesUnderCheck& at, Findings& findings) {
+  for (const plan::Entry* e : at.entries) {
+    Communication communication(checked, at, *e);
+    for (const std::vector<int>& ranks : communication.differentSets())
+      if (findings.none()) EntryRun(at, *e, communication, ranks, findings).run();
+  }
 }
 
 }  // namespace shardwright

@@ -1,19 +1,18 @@
-// P14 and P20 to P22: what holds on one rank at the assumed sizes.
+// P14, P22 and P24: what holds on one rank at given sizes.
 #include <algorithm>
 #include <map>
-#include <set>
 
-#include "runtime/plan/mesh_ranks.h"
-#include "runtime/plan/plan_checks.h"
+#include "runtime/plan/rank_classes.h"
 #include "runtime/plan/step_views.h"
 
 namespace shardwright {
 
-std::optional<ElementRange> elementsOf(const plan::View& view, const std::vector<int64_t>& values) {
+std::optional<ElementRange> elementsOf(const plan::View& view, Access access, const std::vector<int64_t>& values) {
   ElementRange range{values[view.offset()], values[view.offset()]};
   if (values[view.offset()] == ExprTable::kUnknown) return std::nullopt;
   for (int i = 0; i < view.dims_size(); ++i) {
     int64_t dim = values[view.dims(i)], stride = values[view.strides(i)];
+    if (dim == 0 && stride == 0 && access != Access::kRead) continue;
     if (dim <= 0 || stride == ExprTable::kUnknown) return std::nullopt;
     __int128 span = static_cast<__int128>(dim - 1) * stride;
     (span < 0 ? range.first : range.last) += span;
@@ -31,15 +30,17 @@ std::string number(__int128 v) {
 
 class RankCheck {
  public:
-  RankCheck(const PlanUnderCheck& checked, int rank, Findings& findings)
-      : checked_(checked), plan_(checked.plan), rank_(rank), findings_(findings), symbols_(checked.table.noSymbols()) {}
+  RankCheck(const PlanUnderCheck& checked, const SizesUnderCheck& at, int cls, Findings& findings)
+      : checked_(checked),
+        plan_(checked.plan),
+        at_(at),
+        cls_(cls),
+        findings_(findings),
+        values_(at.classes.values(cls)) {}
 
   void all() {
-    checked_.table.bindAssumed(symbols_);
-    checked_.table.bindCoordinates(rank_, symbols_);
-    Status evaluated = checked_.table.evaluate(symbols_, values_);
-    if (!evaluated.ok()) return findings_.add(14, onRank("plan"), evaluated.message(), "values at the assumed sizes");
-    for (const plan::Program& p : plan_.programs()) {
+    for (uint32_t index : at_.programs(plan_, at_.classes.stage(at_.classes.firstRank(cls_)))) {
+      const plan::Program& p = plan_.programs(static_cast<int>(index));
       for (const plan::Buffer& b : p.buffers())
         findings_.require(values_[b.count()] >= 0, 14, onRank(inProgram(p) + " buffer " + quoted(b.name())),
                           std::to_string(values_[b.count()]) + " elements", "at least 0");
@@ -49,21 +50,19 @@ class RankCheck {
   }
 
  private:
-  std::string onRank(const std::string& where) const { return where + " on rank " + std::to_string(rank_); }
+  std::string onRank(const std::string& where) const { return where + " " + at_.classes.text(cls_) + at_.text; }
 
   void step(const plan::Program& p, const plan::Step& s) {
-    if (s.guard() > 0 && values_[s.guard() - 1] == 0) return guardOfGroup(p, s);
+    if (s.guard() > 0 && values_[s.guard() - 1] == 0) return;
     for (const StepView& v : viewsOf(s)) window(p, v, onRank(inStep(p, s) + " " + v.label()));
-    if (s.has_collective()) collective(s.collective(), onRank(inStep(p, s)));
     if (s.has_call()) call(p, s);
-    guardOfGroup(p, s);
   }
 
   // P14
   void window(const plan::Program& p, const StepView& v, const std::string& where) {
     for (uint32_t dim : v.view->dims())
       findings_.require(values_[dim] >= 0, 14, where, "dim " + std::to_string(values_[dim]), "at least 0");
-    std::optional<ElementRange> range = elementsOf(*v.view, values_);
+    std::optional<ElementRange> range = elementsOf(*v.view, v.access, values_);
     if (!range) return;
     const plan::Buffer& b = p.buffers(static_cast<int>(v.view->buffer()));
     range->last += lastMicrobatchBegin(b);
@@ -80,127 +79,19 @@ class RankCheck {
     const plan::Port& port = ports.Get(static_cast<int>(b.source()));
     for (const plan::Symbol& symbol : plan_.symbols()) {
       if (symbol.part_of().empty()) continue;
-      int64_t part = symbols_[static_cast<size_t>(checked_.table.slot(symbol.name()))];
-      int64_t whole = symbols_[static_cast<size_t>(checked_.table.slot(symbol.part_of()))];
+      int64_t part = at_.sizes[static_cast<size_t>(checked_.table.slot(symbol.name()))];
+      int64_t whole = at_.sizes[static_cast<size_t>(checked_.table.slot(symbol.part_of()))];
       return static_cast<__int128>(std::max<int64_t>(whole - part, 0)) * values_[port.microbatch_stride()];
     }
     return 0;
   }
 
-  // --- P20, P21 -----------------------------------------------------------------------------------------------------
-
-  std::vector<int64_t> ofMembers(uint32_t expr, const GroupMembers& members) const {
-    std::vector<int64_t> values;
-    ExprTable::Symbols symbols = symbols_;
-    for (int member : members.ranks) {
-      checked_.table.bindCoordinates(member, symbols);
-      StatusOr<int64_t> value = checked_.table.evaluateOne(expr, symbols);
-      values.push_back(value.ok() ? *value : ExprTable::kUnknown);
-    }
-    return values;
-  }
-
-  void guardOfGroup(const plan::Program& p, const plan::Step& s) {
-    if (s.guard() == 0 || !s.has_collective()) return;
-    GroupMembers members = membersOf(plan_.mesh(), plan_.groups(static_cast<int>(s.collective().group())), rank_);
-    std::vector<int64_t> guards = ofMembers(s.guard() - 1, members);
-    bool same = std::all_of(guards.begin(), guards.end(), [&](int64_t g) { return (g == 0) == (guards[0] == 0); });
-    findings_.require(same, 21, onRank(inStep(p, s)), "a guard that only some members of the group pass",
-                      "guards of collectives that all members pass, or none");
-  }
-
-  std::vector<int64_t> dimsOf(const plan::View& v) const {
-    std::vector<int64_t> dims;
-    for (uint32_t d : v.dims()) dims.push_back(values_[d]);
-    return dims;
-  }
-
-  // The input's dims after dim `dim` was made `extent`, compared with the output's.
-  static bool equalBut(std::vector<int64_t> in, const std::vector<int64_t>& out, std::map<size_t, int64_t> replaced) {
-    for (auto [dim, extent] : replaced) {
-      if (dim >= in.size()) return false;
-      in[dim] = extent;
-    }
-    return in == out;
-  }
-
-  void collective(const plan::CollectiveStep& c, const std::string& where) {
-    using Step = plan::CollectiveStep;
-    GroupMembers members = membersOf(plan_.mesh(), plan_.groups(static_cast<int>(c.group())), rank_);
-    std::string kind = collectiveKindName(c.kind());
-    bool combines = c.kind() == Step::ALL_REDUCE || c.kind() == Step::REDUCE_SCATTER;
-    bool knows = c.combiner() == "sum" || c.combiner() == "max" || c.combiner() == "min" || c.combiner() == "prod";
-    findings_.require(combines ? knows : c.combiner().empty(), 20, where,
-                      kind + " with combiner " + quoted(c.combiner()), combines ? "sum, max, min or prod" : "none");
-    findings_.require(!c.input().absent() && !c.output().absent() && c.input().dtype() == c.output().dtype(), 20, where,
-                      "types " + std::to_string(c.input().dtype()) + " and " + std::to_string(c.output().dtype()),
-                      "an input and an output of one type");
-    if (c.kind() == Step::PERMUTE) permutation(c, members, where);
-    extents(c, members, kind, where);
-  }
-
-  void permutation(const plan::CollectiveStep& c, const GroupMembers& members, const std::string& where) {
-    std::vector<int64_t> peers = ofMembers(c.peer(), members);
-    std::set<int64_t> distinct(peers.begin(), peers.end());
-    bool holds = distinct.size() == peers.size() && *distinct.begin() >= 0 &&
-                 *distinct.rbegin() < static_cast<int64_t>(peers.size());
-    findings_.require(holds, 20, where, "peers that are no permutation", "for each member another one of the group");
-  }
-
-  void extents(const plan::CollectiveStep& c, const GroupMembers& members, const std::string& kind,
-               const std::string& where) {
-    using Step = plan::CollectiveStep;
-    std::vector<int64_t> in = dimsOf(c.input()), out = dimsOf(c.output());
-    std::vector<int64_t> parts = ofMembers(c.part(), members), splits = ofMembers(c.split_part(), members);
-    auto sum = [](const std::vector<int64_t>& v) {
-      int64_t total = 0;
-      for (int64_t x : v) total += std::max<int64_t>(x, 0);
-      return total;
-    };
-    auto mine = static_cast<size_t>(members.index);
-    size_t dim = c.dim(), splitDim = c.split_dim();
-    bool holds = true;
-    switch (c.kind()) {
-      case Step::ALL_GATHER:
-        holds = dim < in.size() && in[dim] == parts[mine] && equalBut(in, out, {{dim, sum(parts)}});
-        break;
-      case Step::REDUCE_SCATTER:
-        holds = dim < in.size() && in[dim] == sum(parts) && equalBut(in, out, {{dim, parts[mine]}});
-        break;
-      case Step::ALL_TO_ALL:
-        holds = dim != splitDim && dim < in.size() && splitDim < in.size() && in[dim] == parts[mine] &&
-                in[splitDim] == sum(splits) && equalBut(in, out, {{dim, sum(parts)}, {splitDim, splits[mine]}});
-        break;
-      case Step::PERMUTE: {
-        // What is received has the sender's dims.
-        int64_t peer = ofMembers(c.peer(), members)[mine];
-        holds = in.size() == out.size() && peer >= 0 && peer < static_cast<int64_t>(members.ranks.size());
-        for (size_t d = 0; holds && d < out.size(); ++d)
-          holds = out[d] == ofMembers(c.input().dims(static_cast<int>(d)), members)[static_cast<size_t>(peer)];
-        break;
-      }
-      default:
-        holds = in == out;
-        break;
-    }
-    bool positive = std::all_of(parts.begin(), parts.end(), [](int64_t x) { return x >= 0; });
-    findings_.require(holds && positive, 20, where,
-                      kind + " from " + text(in) + " to " + text(out) + " with parts " + text(parts) +
-                          (c.kind() == Step::ALL_TO_ALL ? " and split parts " + text(splits) : ""),
-                      "dims that the members' parts add up to");
-  }
-
-  static std::string text(const std::vector<int64_t>& dims) {
-    std::string result = "[";
-    for (size_t i = 0; i < dims.size(); ++i) result += (i ? ", " : "") + std::to_string(dims[i]);
-    return result + "]";
-  }
-
   // --- P22 ------------------------------------------------------------------------------------------------------------
 
-  bool overlap(const plan::View& a, const plan::View& b) const {
-    if (a.buffer() != b.buffer()) return false;
-    std::optional<ElementRange> ra = elementsOf(a, values_), rb = elementsOf(b, values_);
+  bool overlap(const StepView& a, const StepView& b) const {
+    if (a.view->buffer() != b.view->buffer()) return false;
+    std::optional<ElementRange> ra = elementsOf(*a.view, a.access, values_),
+                                rb = elementsOf(*b.view, b.access, values_);
     return ra && rb && ra->first <= rb->last && rb->first <= ra->last;
   }
 
@@ -252,7 +143,7 @@ class RankCheck {
                         "buffers alive until the wait, step " + std::to_string(wait));
       for (int i = start + 1; i < wait; ++i)
         for (const StepView& other : viewsOf(p.steps(i)))
-          findings_.require(!(v.writes() || other.writes()) || !overlap(*v.view, *other.view), 22,
+          findings_.require(!(v.writes() || other.writes()) || !overlap(v, other), 22,
                             inStep(p, p.steps(i)) + " " + other.label(),
                             "buffer " + quoted(b.name()) + " before the wait for " + quoted(p.steps(start).name()),
                             "what is under way is left alone");
@@ -284,16 +175,16 @@ class RankCheck {
 
   const PlanUnderCheck& checked_;
   const plan::Plan& plan_;
-  int rank_;
+  const SizesUnderCheck& at_;
+  int cls_;
   Findings& findings_;
-  ExprTable::Symbols symbols_;
-  std::vector<int64_t> values_;
+  const std::vector<int64_t>& values_;
 };
 
 }  // namespace
 
-void checkRank(const PlanUnderCheck& checked, int rank, Findings& findings) {
-  RankCheck(checked, rank, findings).all();
+void checkRank(const PlanUnderCheck& checked, const SizesUnderCheck& at, int cls, Findings& findings) {
+  RankCheck(checked, at, cls, findings).all();
 }
 
 }  // namespace shardwright

@@ -2,28 +2,89 @@
 
 #include <algorithm>
 
-#include "runtime/plan/mesh_ranks.h"
 #include "runtime/plan/plan_checks.h"
+#include "runtime/plan/rank_classes.h"
 
 namespace shardwright {
 namespace {
 
-constexpr int kMostRanksChecked = 64;
+// Sizes to check at, without coordinates, and what to call them.
+struct Sizes {
+  ExprTable::Symbols symbols;
+  std::string text;
+};
 
-// All ranks of a small mesh; of a large one those whose coordinates are all first or last.
-std::vector<int> ranksToCheck(const plan::Mesh& mesh) {
-  std::vector<int> ranks;
-  int n = numRanks(mesh);
-  for (int rank = 0; rank < n; ++rank) {
-    std::vector<int64_t> at = coordinatesOf(mesh, rank);
-    bool corner = true;
-    for (int i = 0; i < mesh.axes_size(); ++i) {
-      int64_t c = at[static_cast<size_t>(i)];
-      corner = corner && (c == 0 || c == mesh.axes(i).size() - 1);
-    }
-    if (n <= kMostRanksChecked || corner) ranks.push_back(rank);
+int64_t multipleAtLeast(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor * divisor; }
+
+int64_t microbatchesOf(const plan::Plan& plan, const std::string& symbol) {
+  int64_t most = 1;
+  for (const plan::Entry& e : plan.entries())
+    if (e.microbatch_symbol() == symbol) most = std::max<int64_t>(most, e.microbatches());
+  return most;
+}
+
+// The assumed sizes; then the least ones, and odd ones a little beyond the assumed.
+std::vector<Sizes> sizesToCheck(const PlanUnderCheck& checked, CheckDepth depth) {
+  Sizes assumed{checked.table.noSymbols(), ""};
+  checked.table.bindAssumed(assumed.symbols);
+  std::vector<Sizes> result{assumed};
+  if (depth == CheckDepth::kAssumedSizes || checked.sizeSlots.empty()) return result;
+  Sizes least = assumed, odd = assumed;
+  // What is known at run time only is bounded by the sizes; at the others, the least is possible.
+  for (int slot : checked.runTimeSlots)
+    least.symbols[static_cast<size_t>(slot)] = odd.symbols[static_cast<size_t>(slot)] =
+        checked.plan.symbols(slot).min();
+  int64_t more = 1;
+  for (int slot : checked.sizeSlots) {
+    const plan::Symbol& s = checked.plan.symbols(slot);
+    auto at = static_cast<size_t>(slot);
+    least.symbols[at] = multipleAtLeast(std::max<int64_t>(s.min(), 1), s.divisor());
+    int64_t larger = s.assumed() + more++ * s.divisor();
+    if (larger <= s.max()) odd.symbols[at] = larger;
   }
-  return ranks;
+  for (int slot : checked.sizeSlots) {
+    const plan::Symbol& s = checked.plan.symbols(slot);
+    if (s.part_of().empty()) continue;
+    // Of the parts of an odd size take the smaller one, of the least size the larger one: the smaller does not run.
+    auto whole = static_cast<size_t>(checked.table.slot(s.part_of())), at = static_cast<size_t>(slot);
+    int64_t parts = microbatchesOf(checked.plan, s.part_of());
+    least.symbols[at] = (least.symbols[whole] + parts - 1) / parts;
+    odd.symbols[at] = std::max<int64_t>(odd.symbols[whole] / parts, 1);
+  }
+  for (Sizes* sizes : {&least, &odd}) {
+    for (int slot : checked.sizeSlots)
+      sizes->text += (sizes->text.empty() ? " at " : ", ") + checked.plan.symbols(slot).name() + "=" +
+                     std::to_string(sizes->symbols[static_cast<size_t>(slot)]);
+    result.push_back(std::move(*sizes));
+  }
+  return result;
+}
+
+bool runsAt(const plan::Entry& entry, const std::vector<int64_t>& values) {
+  return std::all_of(entry.guards().begin(), entry.guards().end(), [&](const plan::Entry::Guard& g) {
+    return g.lower() <= values[g.expr()] && values[g.expr()] <= g.upper();
+  });
+}
+
+// At other sizes than the assumed ones only those entries are looked at that run there.
+void checkAtSizes(const PlanUnderCheck& checked, const Sizes& sizes, CheckDepth depth, Findings& findings) {
+  StatusOr<RankClasses> classes = RankClasses::make(checked, sizes.symbols);
+  bool isAssumed = sizes.text.empty();
+  if (!classes.ok()) {
+    if (isAssumed) findings.add(14, "plan", classes.status().message(), "values at the assumed sizes");
+    return;
+  }
+  SizesUnderCheck at{std::move(*classes), {}, sizes.text, sizes.symbols};
+  for (const plan::Entry& e : checked.plan.entries())
+    if (isAssumed || runsAt(e, at.classes.values(0))) at.entries.push_back(&e);
+  for (int cls = 0; cls < at.classes.size(); ++cls)
+    if (findings.none()) checkRank(checked, at, cls, findings);
+  if (findings.none()) checkGroups(checked, at, findings);
+  if (findings.none()) checkRun(checked, at, findings);
+  for (int cls = 0; cls < at.classes.size(); ++cls) {
+    if (findings.none()) checkWritten(checked, at, cls, findings);
+    if (findings.none() && depth == CheckDepth::kProof) checkPacking(checked, at, cls, findings);
+  }
 }
 
 }  // namespace
@@ -44,7 +105,10 @@ std::vector<std::string> Findings::take() {
 std::string quoted(const std::string& text) { return "'" + text + "'"; }
 std::string inProgram(const plan::Program& program) { return "program " + quoted(program.name()); }
 std::string inStep(const plan::Program& program, const plan::Step& step) {
-  return inProgram(program) + " step " + quoted(step.name());
+  std::string nodes;
+  for (int i = 0; i < step.nodes_size() && i < 3; ++i) nodes += (i ? ", " : " (node ") + quoted(step.nodes(i));
+  if (step.nodes_size() > 3) nodes += ", …";
+  return inProgram(program) + " step " + quoted(step.name()) + nodes + (nodes.empty() ? "" : ")");
 }
 
 bool PlanUnderCheck::dependsOnAny(uint32_t expr, const std::vector<int>& slots) const {
@@ -66,11 +130,9 @@ std::vector<std::string> planViolations(const plan::Plan& plan, const CheckOptio
   checkEntries(checked, findings);
   if (!findings.none()) return findings.take();
   checkRunTimeSymbols(checked, findings);
-  for (int rank : ranksToCheck(plan.mesh())) {
-    if (findings.none()) checkRank(checked, rank, findings);
-  }
+  for (const Sizes& sizes : sizesToCheck(checked, options.depth))
+    if (findings.none()) checkAtSizes(checked, sizes, options.depth, findings);
   checkKernels(plan, options, findings);
-  if (findings.none()) checkRun(checked, findings);
   return findings.take();
 }
 

@@ -11,14 +11,22 @@
 
 namespace shardwright {
 
+// How much is proven. What a session can afford at each load, or all.
+enum class CheckDepth {
+  kAssumedSizes,  // at the symbols' assumed values
+  kProof,         // at other sizes too, and with temporaries packed
+};
+
 struct CheckOptions {
   // Of a kernel step of the program: a failure's message becomes a violation of P19. May be empty.
   std::function<Status(const plan::Plan&, const plan::Program&, const plan::Step&)> verifyKernel;
   size_t maxMessages = 20;
+  CheckDepth depth = CheckDepth::kAssumedSizes;
 };
 
 // One message per violation, "P7: program 'main' step 'x': found …, allowed …"; empty if the plan holds. What depends on
-// sizes is checked at the symbols' assumed values, on every rank of a mesh of at most 64, else on its corners.
+// sizes holds on every rank: ranks whose programs have the same numbers are looked at once, and of sets of ranks that talk
+// to each other in the same way one is run.
 std::vector<std::string> planViolations(const plan::Plan& plan, const CheckOptions& options = {});
 
 // kUserError with all messages: a plan that was read. The compiler, which made it, calls it internal.

@@ -128,6 +128,26 @@ Packing packBuffers(const std::vector<PackItem>& items) {
   return Packer(items).run();
 }
 
+std::optional<std::pair<size_t, size_t>> firstOverlap(const std::vector<PackItem>& items, const Packing& packing) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < items.size(); ++i)
+    if (items[i].sizeBytes > 0) order.push_back(i);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return items[a].firstStep < items[b].firstStep; });
+  std::vector<size_t> alive;
+  for (size_t i : order) {
+    if (packing.offsets[i] < 0 || packing.offsets[i] + items[i].sizeBytes > packing.peakBytes) return {{i, i}};
+    alive.erase(std::remove_if(alive.begin(), alive.end(),
+                               [&](size_t other) { return items[other].lastStep < items[i].firstStep; }),
+                alive.end());
+    for (size_t other : alive)
+      if (packing.offsets[i] < packing.offsets[other] + items[other].sizeBytes &&
+          packing.offsets[other] < packing.offsets[i] + items[i].sizeBytes)
+        return {{other, i}};
+    alive.push_back(i);
+  }
+  return std::nullopt;
+}
+
 TemporaryItems temporaryItems(const plan::Program& program, const std::vector<int64_t>& values) {
   TemporaryItems result;
   for (int i = 0; i < program.buffers_size(); ++i) {
@@ -139,6 +159,19 @@ TemporaryItems temporaryItems(const plan::Program& program, const std::vector<in
                             static_cast<int>(buffer.last_step())});
   }
   return result;
+}
+
+ProgramMemory memoryOf(const plan::Plan& plan, uint32_t program, const std::vector<int64_t>& values) {
+  const plan::Program& p = plan.programs(static_cast<int>(program));
+  Packing packing = packBuffers(temporaryItems(p, values).items);
+  ProgramMemory called;
+  for (const plan::Step& s : p.steps())
+    for (uint32_t c : s.call().programs()) {
+      ProgramMemory memory = memoryOf(plan, c, values);
+      called.peakBytes = std::max(called.peakBytes, memory.peakBytes);
+      called.lowerBoundBytes = std::max(called.lowerBoundBytes, memory.lowerBoundBytes);
+    }
+  return {packing.peakBytes + called.peakBytes, packing.lowerBoundBytes + called.lowerBoundBytes};
 }
 
 }  // namespace shardwright

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "runtime/plan/plan.pb.h"
@@ -26,11 +28,20 @@ struct Packing {
 //   100 bytes alive in steps 0-1, 50 in 1-2, 100 in 2-3: offsets 0, 128, 0; peak 192 = lower bound
 Packing packBuffers(const std::vector<PackItem>& items);
 
+// Two items that live at one step and share a byte; an item twice if it reaches beyond the peak.
+std::optional<std::pair<size_t, size_t>> firstOverlap(const std::vector<PackItem>& items, const Packing& packing);
+
 // The temporary buffers of a program under the expressions' values: items[k] belongs to buffer indices[k].
 struct TemporaryItems {
   std::vector<int> indices;
   std::vector<PackItem> items;
 };
 TemporaryItems temporaryItems(const plan::Program& program, const std::vector<int64_t>& values);
+
+// A program's temporaries and, behind them, those of the largest sub-program that it calls.
+struct ProgramMemory {
+  int64_t peakBytes = 0, lowerBoundBytes = 0;
+};
+ProgramMemory memoryOf(const plan::Plan& plan, uint32_t program, const std::vector<int64_t>& values);
 
 }  // namespace shardwright

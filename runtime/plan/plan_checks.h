@@ -7,6 +7,7 @@
 #include "runtime/plan/checker.h"
 #include "runtime/plan/expr_table.h"
 #include "runtime/plan/plan.pb.h"
+#include "runtime/plan/step_views.h"
 
 namespace shardwright {
 
@@ -43,15 +44,22 @@ void checkTables(const plan::Plan& plan, Findings& findings);                   
 void checkValues(const PlanUnderCheck& checked, Findings& findings);                         // P8 to P11
 void checkPrograms(const PlanUnderCheck& checked, Findings& findings);                       // P12, P13, P15 to P18
 void checkKernels(const plan::Plan& plan, const CheckOptions& options, Findings& findings);  // P19
-void checkRank(const PlanUnderCheck& checked, int rank, Findings& findings);  // P14, P20 to P22, P24 (sizes)
-void checkEntries(const PlanUnderCheck& checked, Findings& findings);         // P24, P26 to P29
-void checkRunTimeSymbols(const PlanUnderCheck& checked, Findings& findings);  // P25
-void checkRun(const PlanUnderCheck& checked, Findings& findings);             // P23
+void checkEntries(const PlanUnderCheck& checked, Findings& findings);                        // P24, P26 to P29
+void checkRunTimeSymbols(const PlanUnderCheck& checked, Findings& findings);                 // P25
 
-// The element numbers that a window touches, [first, last]; nothing if it is empty or a size is unknown.
+// At sizes; of what ranks of a class do alone, all together, or what members of a group agree on.
+struct SizesUnderCheck;
+void checkRank(const PlanUnderCheck& checked, const SizesUnderCheck& at, int cls, Findings& findings);  // P14, P22, P24
+void checkWritten(const PlanUnderCheck& checked, const SizesUnderCheck& at, int cls, Findings& findings);  // P16
+void checkPacking(const PlanUnderCheck& checked, const SizesUnderCheck& at, int cls, Findings& findings);  // P30
+void checkGroups(const PlanUnderCheck& checked, const SizesUnderCheck& at, Findings& findings);            // P20, P21
+void checkRun(const PlanUnderCheck& checked, const SizesUnderCheck& at, Findings& findings);               // P23
+
+// The element numbers that a window touches, [first, last]; nothing if it is empty or a size is unknown. What is written has
+// stride 0 along what is reduced, and gets its neutral element even if that is empty.
 struct ElementRange {
   __int128 first, last;
 };
-std::optional<ElementRange> elementsOf(const plan::View& view, const std::vector<int64_t>& values);
+std::optional<ElementRange> elementsOf(const plan::View& view, Access access, const std::vector<int64_t>& values);
 
 }  // namespace shardwright

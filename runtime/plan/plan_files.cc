@@ -42,7 +42,7 @@ std::vector<std::string> damagedFiles(const std::string& folder, const plan::Pla
   for (const plan::Section& section : plan.sections())
     if (section.crc32c() != 0) note(readSection(folder, section).status());
   std::vector<char> block;
-  for (int set = 0; set < plan.weight_sets_size(); ++set) {
+  for (int set = 0; set < plan.weight_sets_size() && !plan.without_weights(); ++set) {
     for (int64_t k = 0; k < plan.weight_sets(set).count(); ++k) {
       StatusOr<SafetensorsFile> file = SafetensorsFile::open(folder + "/weights/" + plan.weight_sets(set).name() + "-" +
                                                              std::to_string(k) + ".safetensors");

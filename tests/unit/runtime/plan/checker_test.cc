@@ -24,6 +24,9 @@ class GoodPlan : public testing::TestWithParam<const char*> {};
 TEST_P(GoodPlan, passes_prints_and_round_trips) {
   plan::Plan plan = planFrom(GetParam());
   EXPECT_EQ(planViolations(plan), std::vector<std::string>());
+  CheckOptions proof;
+  proof.depth = CheckDepth::kProof;
+  EXPECT_EQ(planViolations(plan, proof), std::vector<std::string>());
   std::string bytes = serializePlan(plan);
   EXPECT_EQ(serializePlan(*deserializePlan(bytes, "p")), bytes);
   EXPECT_EQ(serializePlan(*parsePlanText(printPlan(plan))), bytes);
@@ -332,6 +335,9 @@ const Mutation kMutations[] = {
 
     {29, "target_unknown", "decoder", [](plan::Plan& p) { p.mutable_target()->set_kind("tpu"); }},
     {29, "time_below_0", "pipeline", [](plan::Plan& p) { p.mutable_expected(1)->set_seconds(-1); }},
+
+    {30, "peak_beyond_the_expected_one", "pipeline",
+     [](plan::Plan& p) { p.mutable_expected(1)->set_peak_bytes(128 + 128 + 64 - 1); }},
 };
 
 class BadPlan : public testing::TestWithParam<Mutation> {};
@@ -339,7 +345,9 @@ class BadPlan : public testing::TestWithParam<Mutation> {};
 TEST_P(BadPlan, is_refused_by_its_label) {
   plan::Plan plan = planFrom(GetParam().plan);
   GetParam().mutate(plan);
-  std::vector<std::string> violations = planViolations(plan);
+  CheckOptions options;
+  options.depth = CheckDepth::kProof;
+  std::vector<std::string> violations = planViolations(plan, options);
   ASSERT_FALSE(violations.empty());
   std::string label = "P" + std::to_string(GetParam().number) + ": ";
   bool labelled = std::any_of(violations.begin(), violations.end(),
@@ -362,14 +370,15 @@ TEST(Checker, P19_kernel_that_refuses_its_step) {
   };
   std::vector<std::string> violations = planViolations(planFrom("decoder"), options);
   ASSERT_EQ(violations.size(), 1u);
-  EXPECT_EQ(violations[0].find("P19: program 'prefill' step 'down': found 'needs two operands'"), 0u) << violations[0];
+  EXPECT_EQ(violations[0].find("P19: program 'prefill' step 'down' (node 'MatMul_3'): found 'needs two operands'"), 0u)
+      << violations[0];
 }
 
 TEST(Checker, every_constraint_has_a_plan_that_breaks_it) {
-  std::vector<bool> covered(30, false);
+  std::vector<bool> covered(31, false);
   covered[0] = covered[19] = true;
   for (const Mutation& m : kMutations) covered[static_cast<size_t>(m.number)] = true;
-  EXPECT_EQ(std::find(covered.begin(), covered.end(), false) - covered.begin(), 30);
+  EXPECT_EQ(std::find(covered.begin(), covered.end(), false) - covered.begin(), 31);
 }
 
 TEST(Checker, all_violations_are_told_up_to_a_limit) {

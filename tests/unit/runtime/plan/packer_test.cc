@@ -56,6 +56,15 @@ TEST(Packer, a_deep_network_stays_near_its_lower_bound) {
   EXPECT_LE(packing.peakBytes, packing.lowerBoundBytes * 11 / 10);
 }
 
+TEST(Packer, overlap_of_items_that_live_together_is_found) {
+  std::vector<PackItem> items = {{100, 0, 1}, {50, 1, 2}, {100, 2, 3}};
+  EXPECT_FALSE(firstOverlap(items, packBuffers(items)));
+  using Pair = std::pair<size_t, size_t>;
+  EXPECT_EQ(firstOverlap(items, {{0, 64, 0}, 192, 0}), Pair(0, 1));
+  EXPECT_EQ(firstOverlap(items, {{0, 128, 100}, 300, 0}), Pair(1, 2));
+  EXPECT_EQ(firstOverlap(items, {{0, 128, 0}, 160, 0}), Pair(1, 1)) << "beyond the peak";
+}
+
 TEST(PackerProperty, random_lifetimes_never_overlap_and_repeat_exactly) {
   unsigned seed = std::random_device()();
   std::cout << "seed " << seed << "\n";
