@@ -5,6 +5,7 @@
 
 #include "compiler/ops/list_ops.h"
 #include "passes/pipeline.h"
+#include "runtime/plan/report.h"
 
 namespace {
 
@@ -104,5 +105,10 @@ int main(int argc, char** argv) {
   options.target = target.size() > 4 ? target.substr(4) : "";
   options.writeWeights = !noWeights;
   auto plan = shardwright::compile(options);
-  return plan.ok() ? 0 : report(plan.status());
+  if (!plan.ok()) return report(plan.status());
+  if (!options.dryRun) return 0;
+  auto decided = shardwright::reportPlan(*plan, "");
+  if (!decided.ok()) return report(decided.status());
+  std::fputs(shardwright::reportText(*decided, -1, shardwright::StepListing::kLeftOut).c_str(), stdout);
+  return 0;
 }

@@ -5,6 +5,7 @@
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/stage_form.h"
 #include "compiler/emit/plan_tables.h"
+#include "compiler/emit/predict.h"
 #include "runtime/base/crc32c.h"
 #include "runtime/base/file.h"
 #include "runtime/plan/checker.h"
@@ -67,6 +68,8 @@ StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target) 
   for (const std::string& feature : target.features) plan.mutable_target()->add_features(feature);
   PlanTables tables(plan, meshOf(module), pipelineOf(module), names);
   SW_ASSIGN_OR_RETURN(emitted.programs, emitPrograms(module, tables));
+  SW_ASSIGN_OR_RETURN(Machine machine, builtInMachine(plan.target().kind()));
+  SW_RETURN_IF_ERROR(predictTimes(plan, emitted.programs.flops, machine));
   return emitted;
 }
 

@@ -41,6 +41,7 @@ using PortIndices = llvm::DenseMap<mlir::Value, PortIndex>;
 // One program while it grows.
 struct ProgramState {
   plan::Program program;
+  std::vector<double> flops;  // by step, at the assumed sizes
   llvm::DenseMap<mlir::Value, uint32_t> buffers;
   std::map<std::string, int> names;
 };
@@ -70,11 +71,11 @@ class ProgramEmitter {
   }
 
   // Programs for a run and for the load; the second may be empty.
-  Status run(const PortIndices& ports, plan::Program& main, plan::Program& init) {
+  Status run(const PortIndices& ports, ProgramState& main, ProgramState& init) {
     ports_ = ports;
     for (mlir::Operation& op : block_) SW_RETURN_IF_ERROR(emitOp(&op));
-    main = std::move(main_.program);
-    init = std::move(init_.program);
+    main = std::move(main_);
+    init = std::move(init_);
     return Status();
   }
 
@@ -103,6 +104,8 @@ class ProgramEmitter {
 
   plan::Step* addStep(ProgramState& state, mlir::Operation* op) {
     plan::Step* step = state.program.add_steps();
+    auto flops = op->getAttrOfType<mlir::FloatAttr>(kFlopsAttr);
+    state.flops.push_back(flops ? flops.getValueAsDouble() : 0);
     std::vector<std::string> nodes;
     collectNodes(op->getLoc(), nodes);
     for (const std::string& node : nodes) step->add_nodes(node);
@@ -410,26 +413,19 @@ class ModuleEmitter {
     if (functions_.empty()) return internalError("the module has no function main");
     for (bool isOutput : {false, true}) SW_RETURN_IF_ERROR(emitPorts(isOutput));
     plan::Entry* main = addEntry("main");
-    std::vector<std::pair<int, plan::Program>> inits;  // with their stages
+    std::vector<std::pair<int, ProgramState>> inits;  // with their stages
     for (size_t k = 0; k < functions_.size(); ++k) {
-      plan::Program mainProgram, initProgram;
+      ProgramState mainProgram, initProgram;
       SW_RETURN_IF_ERROR(ProgramEmitter(functions_[k], shared_).run(ports_, mainProgram, initProgram));
       std::string suffix = functions_.size() == 1 ? "" : "_" + std::to_string(k);
-      mainProgram.set_name("main" + suffix);
-      initProgram.set_name("init" + suffix);
+      initProgram.program.set_name("init" + suffix);
       int stage = static_cast<int>(static_cast<int64_t>(k) % pipeline_.stages);
-      main->mutable_stages(stage)->add_chunks(static_cast<uint32_t>(tables_.plan().programs_size()));
-      *tables_.plan().add_programs() = std::move(mainProgram);
-      if (initProgram.steps_size() > 0) inits.emplace_back(stage, std::move(initProgram));
+      addProgram("main" + suffix, stage, std::move(mainProgram), *main);
+      if (initProgram.program.steps_size() > 0) inits.emplace_back(stage, std::move(initProgram));
     }
     SW_RETURN_IF_ERROR(addSchedule(*main));
-    if (!inits.empty()) {
-      plan::Entry* entry = addEntry("init");
-      for (auto& [stage, program] : inits) {
-        entry->mutable_stages(stage)->add_chunks(static_cast<uint32_t>(tables_.plan().programs_size()));
-        *tables_.plan().add_programs() = std::move(program);
-      }
-    }
+    plan::Entry* init = inits.empty() ? nullptr : addEntry("init");
+    for (auto& [stage, program] : inits) addProgram(program.program.name(), stage, std::move(program), *init);
     return std::move(shared_.emitted);
   }
 
@@ -439,6 +435,13 @@ class ModuleEmitter {
     entry->set_name(name);
     for (int64_t stage = 0; stage < pipeline_.stages; ++stage) entry->add_stages();
     return entry;
+  }
+
+  void addProgram(const std::string& name, int stage, ProgramState state, plan::Entry& entry) {
+    entry.mutable_stages(stage)->add_chunks(static_cast<uint32_t>(tables_.plan().programs_size()));
+    state.program.set_name(name);
+    *tables_.plan().add_programs() = std::move(state.program);
+    shared_.emitted.flops.push_back(std::move(state.flops));
   }
 
   // Arguments are the inputs, then the outputs (marked dist.output); in a pipeline each says which it is, and the first

@@ -23,9 +23,13 @@ struct WeightSource {
   Sharding sharding;
 };
 
+// Of a step of the lowered form: its floating point operations on one rank, at the assumed sizes.
+constexpr llvm::StringLiteral kFlopsAttr = "flops";
+
 struct EmittedPrograms {
   std::vector<LoopNest> nests;  // distinct, named
   std::vector<WeightSource> weights;
+  std::vector<std::vector<double>> flops;  // by program and step
 };
 
 // Fills constants, programs, entries, inputs and outputs. The module is in the lowered form; kInternal otherwise.

@@ -21,6 +21,7 @@ namespace shardwright {
   F(order)                         \
   F(normalization)                 \
   F(conv)                          \
+  F(resize)                        \
   F(attention)                     \
   F(quantization)                  \
   F(contrib)                       \

@@ -1,5 +1,7 @@
+#include "compiler/analysis/op_flops.h"
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
+#include "compiler/emit/program_emitter.h"
 #include "compiler/emit/step_dialect.h"
 #include "compiler/emit/value_view.h"
 #include "compiler/onnx/onnx_dialect.h"
@@ -51,6 +53,7 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
 
   void runOnOperation() final {
     facts_ = factsOf(getOperation()->getParentOfType<mlir::ModuleOp>());
+    sizes_ = assumedSizes(getOperation()->getParentOfType<mlir::ModuleOp>());
     bool failed = false;
     for (mlir::Operation& op : llvm::make_early_inc_range(getOperation().getBody().front()))
       failed |= mlir::failed(select(&op));
@@ -59,6 +62,7 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
 
   mlir::LogicalResult select(mlir::Operation* op) {
     if (op->getNumResults() > 0 && op->use_empty() && mlir::isMemoryEffectFree(op)) return op->erase(), mlir::success();
+    if (auto fused = mlir::dyn_cast<step::FusedOp>(op)) return countFlops(fused);
     if (mlir::isa<ShapeValueOp>(op)) return fillShapeValue(op);
     if (auto read = mlir::dyn_cast<dist::ReadOp>(op)) return selectRead(read);
     if (auto slice = mlir::dyn_cast<dist::SliceOp>(op)) return selectSlice(slice);
@@ -68,6 +72,17 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
     if (const auto* body = std::get_if<ViewBody>(&row->lowering)) return selectView(op, *body);
     if (const auto* body = std::get_if<KernelBody>(&row->lowering)) return selectKernel(op, *body);
     return op->emitError("internal error: ") << op->getName() << " has no view and no kernel";
+  }
+
+  static void setFlops(mlir::Operation* step, double flops) {
+    step->setAttr(kFlopsAttr, mlir::FloatAttr::get(mlir::Float64Type::get(step->getContext()), flops));
+  }
+
+  mlir::LogicalResult countFlops(step::FusedOp fused) {
+    double flops = 0;
+    for (mlir::Operation& op : fused.getBody().front()) flops += flopsOf(&op, facts_, sizes_);
+    setFlops(fused, flops);
+    return mlir::success();
   }
 
   // An integer tensor whose elements are expressions.
@@ -165,6 +180,7 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
           builder.create<step::KernelOp>(op->getLoc(), op->getResultTypes(), inputs, builder.getStringAttr(call.kernel),
                                          builder.getDictionaryAttr(attrs), nullptr);
       setResultViews(builder, step, call);
+      setFlops(step, flopsOf(op, facts_, sizes_));
     }
     op->replaceAllUsesWith(step);
     op->erase();
@@ -199,6 +215,7 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
   }
 
   Facts facts_;
+  Bindings sizes_;  // the assumed ones
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "compiler/analysis/batch_independence.h"
+#include "compiler/analysis/op_flops.h"
 #include "compiler/analysis/stage_cut.h"
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
@@ -135,15 +136,14 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
       const Row* row = rowOf(&op);
       const Rule* rule = rules.find(&op);
       if (!row || !rule || std::holds_alternative<ViewBody>(row->lowering)) continue;
-      double points = 1, bytes = 0;
-      for (const Factor& factor : rule->factors) points *= valueOf(factor.size);
+      double bytes = 0;
       for (mlir::Value result : op.getResults())
         if (!isNone(result)) bytes += bytesOf(result) * share(false);
       bool isChain = std::holds_alternative<ScalarBody>(row->lowering);
       for (mlir::Value operand : op.getOperands())
         if (!isChain && operand.getDefiningOp<WeightOp>()) bytes += bytesOf(operand) * share(true);
       double seconds =
-          kernelSeconds(machine_, shapeOf(op.getResult(0)).dtype, points * row->flopsPerPoint * share(false), bytes);
+          kernelSeconds(machine_, shapeOf(op.getResult(0)).dtype, flopsOf(*row, *rule, sizes_) * share(false), bytes);
       seconds_[&op] = isChain ? seconds - machine_.launchSeconds : seconds;
     }
   }

@@ -30,6 +30,7 @@ class Reporter {
     for (int stage = 0; stage < numStages(plan_.mesh()); ++stage) SW_RETURN_IF_ERROR(addStage(stage));
     for (const plan::Expected& e : plan_.expected())
       report_.predictedSeconds = std::max(report_.predictedSeconds, e.seconds());
+    addSchedule();
     return std::move(report_);
   }
 
@@ -129,6 +130,12 @@ class Reporter {
       result.programs.push_back(p.name());
       for (const plan::Step& s : p.steps()) {
         StepReport reported = step(s);
+        result.predictedSeconds += static_cast<double>(runs) * s.predicted_seconds();
+        if (s.has_transfer()) {
+          CollectiveTotal& total = result.transfers[reported.op];
+          total.count += runs;
+          total.bytes += runs * reported.bytes;
+        }
         if (s.has_collective()) {
           CollectiveTotal& total = result.collectives[reported.op];
           total.count += runs;
@@ -139,6 +146,34 @@ class Reporter {
     }
     report_.stages.push_back(std::move(result));
     return Status();
+  }
+
+  // How the stages' actions follow one another, if each step takes as long as it is expected to; nothing for lists of
+  // another form than the schedules' own.
+  void addSchedule() {
+    report_.schedule = entry_->schedule();
+    report_.microbatches = std::max(entry_->microbatches(), 1u);
+    std::vector<ActionList> actions;
+    for (const plan::Entry::StagePrograms& stage : entry_->stages())
+      actions.emplace_back(stage.actions().begin(), stage.actions().end());
+    bool isScheduled =
+        std::any_of(actions.begin(), actions.end(), [](const ActionList& list) { return !list.empty(); });
+    if (!isScheduled || actions.size() == 1) return;
+    ScheduleCosts costs;
+    costs.seconds = [&](int stage, const plan::Entry::Action& action) {
+      double seconds = 0;
+      const plan::Entry::StagePrograms& programs = entry_->stages(stage);
+      std::vector<uint32_t> called;
+      addWithCalled(programs.chunks(static_cast<int>(action.chunk())), called);
+      for (uint32_t program : called)
+        for (const plan::Step& s : plan_.programs(static_cast<int>(program)).steps()) seconds += s.predicted_seconds();
+      return seconds;
+    };
+    StatusOr<SimulatedSchedule> simulated = simulate(actions, costs);
+    if (!simulated.ok() || simulated->seconds <= 0) return;
+    report_.predictedSeconds = simulated->seconds;
+    report_.timeline = std::move(simulated->timeline);
+    report_.idleFraction = simulated->idleFraction;
   }
 
   int64_t bytesOf(const plan::View& v) const {

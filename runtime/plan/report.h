@@ -9,6 +9,7 @@
 
 #include "runtime/base/status.h"
 #include "runtime/plan/plan.pb.h"
+#include "runtime/plan/schedule.h"
 
 namespace shardwright {
 
@@ -41,8 +42,10 @@ struct CollectiveTotal {
 
 struct StageReport {
   int stage = 0;
+  double predictedSeconds = 0;  // of one run
   std::vector<std::string> programs;
   std::map<std::string, CollectiveTotal> collectives;  // by kind; what branches and loops hold counts once
+  std::map<std::string, CollectiveTotal> transfers;    // "send", "receive": with other stages
   std::vector<StepReport> steps;
 };
 
@@ -55,7 +58,11 @@ struct PlanReport {
   std::vector<PortReport> inputs, outputs;
   std::vector<RankReport> ranks;
   std::vector<StageReport> stages;
-  double predictedSeconds = 0;  // of the slowest stage
+  double predictedSeconds = 0;  // of one run: of the slowest stage, or of the pipeline under its schedule
+  std::string schedule;         // of a pipeline's microbatches; empty otherwise
+  uint32_t microbatches = 1;
+  Timeline timeline;        // predicted, by stage
+  double idleFraction = 0;  // of the timeline
 };
 
 // `entry` empty: the first that is not init. The plan satisfies the checker. Bytes of a collective are those of the larger
@@ -65,7 +72,8 @@ StatusOr<PlanReport> reportPlan(const plan::Plan& plan, const std::string& entry
 enum class StepListing { kLeftOut, kListed };
 // `rank` -1: all.
 std::string reportText(const PlanReport& report, int rank, StepListing steps);
-// The keys are those that ARCHITECTURE fixes, and entry, entries, assumed, stateBytes, lowerBoundBytes.
+// The keys are those that ARCHITECTURE fixes, and entry, entries, assumed, stateBytes, lowerBoundBytes; by stage stageSeconds
+// and transfers; microbatches, schedule and idleFraction of a pipeline.
 std::string reportJson(const PlanReport& report, int rank);
 
 }  // namespace shardwright

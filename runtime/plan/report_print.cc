@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/plan/report.h"
+#include "runtime/plan/schedule_text.h"
 
 namespace shardwright {
 namespace {
@@ -55,6 +56,8 @@ std::string stageText(const StageReport& s, StepListing steps) {
   for (const auto& [kind, total] : s.collectives)
     text += "  " + pad(std::to_string(total.count) + " " + kind, 22) + bytesText(total.bytes) + "\n";
   if (s.collectives.empty()) text += "  no collectives\n";
+  for (const auto& [kind, total] : s.transfers)
+    text += "  " + pad(std::to_string(total.count) + " " + kind, 22) + bytesText(total.bytes) + "\n";
   if (steps == StepListing::kLeftOut) return text;
   for (const StepReport& step : s.steps) {
     text += "    " + pad(step.kind, 11) + pad(step.op, 15) + step.name;
@@ -64,6 +67,15 @@ std::string stageText(const StageReport& s, StepListing steps) {
     text += "\n";
   }
   return text;
+}
+
+// Stages down, time across.
+std::string scheduleOf(const PlanReport& report) {
+  char idle[64];
+  std::snprintf(idle, sizeof idle, "%.0f %% idle as predicted", 100 * report.idleFraction);
+  return "schedule " + report.schedule + ", " + std::to_string(report.microbatches) +
+         (report.microbatches == 1 ? " microbatch" : " microbatches") + " through " +
+         std::to_string(report.stages.size()) + " stages; " + idle + "\n" + scheduleText(report.timeline);
 }
 
 Json portJson(const PortReport& p) {
@@ -107,6 +119,7 @@ std::string reportText(const PlanReport& report, int rank, StepListing steps) {
     for (const RankReport& r : report.ranks) shown = shown || (r.rank == rank && r.stage == s.stage);
     if (shown) text += stageText(s, steps);
   }
+  if (!report.timeline.empty()) text += scheduleOf(report);
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.3g s", report.predictedSeconds);
   return report.predictedSeconds > 0 ? text + "predicted " + seconds + "\n" : text;
@@ -142,6 +155,17 @@ std::string reportJson(const PlanReport& report, int rank) {
     json["steps"].push_back(std::move(steps));
   }
   json["predictedSeconds"] = report.predictedSeconds;
+  json["microbatches"] = report.microbatches;
+  json["stageSeconds"] = Json::array();
+  json["transfers"] = Json::array();
+  for (const StageReport& s : report.stages) {
+    json["stageSeconds"].push_back(s.predictedSeconds);
+    Json totals = Json::object();
+    for (const auto& [kind, total] : s.transfers) totals[kind] = {{"count", total.count}, {"bytes", total.bytes}};
+    json["transfers"].push_back(std::move(totals));
+  }
+  if (!report.schedule.empty()) json["schedule"] = report.schedule;
+  if (!report.timeline.empty()) json["idleFraction"] = report.idleFraction;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

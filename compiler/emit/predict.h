@@ -1,0 +1,16 @@
+// Owns the times that a plan is expected to take, step by step and stage by stage, at the assumed sizes. It does not own the
+// formulas (compiler/target) nor what the steps are.
+#pragma once
+
+#include <vector>
+
+#include "compiler/target/machine.h"
+#include "runtime/plan/plan.pb.h"
+
+namespace shardwright {
+
+// Fills Step.predicted_seconds, of one microbatch on the first rank of the stage, and Plan.expected, of one run. `flops`: by
+// program and step, at the assumed sizes; bytes follow from the steps' views.
+Status predictTimes(plan::Plan& plan, const std::vector<std::vector<double>>& flops, const Machine& machine);
+
+}  // namespace shardwright
