@@ -9,10 +9,13 @@
 #include "compiler/ops/row_op.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ToolOutputFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/passes.h"
@@ -31,6 +34,16 @@ struct ImportFlags {
   cl::opt<std::string> batch{"batch", cl::desc("The batch's symbol"), cl::value_desc("SYMBOL")};
 };
 
+constexpr char kOverview[] = R"(Shardwright's passes and importer
+
+Examples:
+  shard-opt model.mlir --infer-shapes --cse               runs passes in this order, prints what comes out
+  shard-opt model.mlir --annotate="mesh=tp=2" --choose-strategies
+  shard-opt --import model.onnx --infer-shapes            begins with the imported form of a model
+
+Exit status: 0 done; 2 the input or the command line is wrong.
+)";
+
 int fail(const std::string& message) {
   llvm::errs() << message << "\n";
   return kUserErrorStatus;
@@ -44,7 +57,18 @@ bool readSizes(const cl::list<std::string>& texts, std::map<std::string, int64_t
   return true;
 }
 
-int printImported(const ImportFlags& flags, const mlir::PassPipelineCLParser& passes, mlir::DialectRegistry& registry) {
+int run(const std::string& input, const std::string& output, mlir::DialectRegistry& registry) {
+  std::string error;
+  std::unique_ptr<llvm::MemoryBuffer> file = mlir::openInputFile(input, &error);
+  std::unique_ptr<llvm::ToolOutputFile> out = file ? mlir::openOutputFile(output, &error) : nullptr;
+  if (!out) return fail("shard-opt: " + error);
+  mlir::MlirOptMainConfig config = mlir::MlirOptMainConfig::createFromCLOptions();
+  if (failed(mlir::MlirOptMain(out->os(), std::move(file), registry, config))) return kUserErrorStatus;
+  out->keep();
+  return 0;
+}
+
+int printImported(const ImportFlags& flags, mlir::DialectRegistry& registry) {
   shardwright::ImportOptions options;
   options.batch = flags.batch;
   if (!readSizes(flags.fixed, options.fixed) || !readSizes(flags.assumed, options.assumed) ||
@@ -56,11 +80,8 @@ int printImported(const ImportFlags& flags, const mlir::PassPipelineCLParser& pa
   auto module = shardwright::importModel(&context, *model, options);
   if (!module.ok()) return fail(module.status().message());
   mlir::PassManager manager(&context);
-  auto complain = [](const llvm::Twine& message) {
-    llvm::errs() << message << "\n";
-    return mlir::failure();
-  };
-  if (failed(mlir::applyPassManagerCLOptions(manager)) || failed(passes.addToPipeline(manager, complain)) ||
+  mlir::MlirOptMainConfig config = mlir::MlirOptMainConfig::createFromCLOptions();
+  if (failed(mlir::applyPassManagerCLOptions(manager)) || failed(config.setupPassPipeline(manager)) ||
       failed(manager.run(module->get())))
     return kUserErrorStatus;
   (*module)->print(llvm::outs(), mlir::OpPrintingFlags().enableDebugInfo());
@@ -78,15 +99,15 @@ int main(int argc, char** argv) {
   registry.insert<mlir::func::FuncDialect>();
   shardwright::registerPasses();
   mlir::registerTransformsPasses();
-  // MlirOptMain parses the command line itself, and would not know our flags' meaning.
-  bool isImport = llvm::any_of(llvm::ArrayRef(argv, argc),
-                               [](const char* a) { return llvm::StringRef(a).starts_with("--import"); });
-  if (!isImport)
-    return mlir::failed(mlir::MlirOptMain(argc, argv, "Shardwright's passes\n", registry)) ? kUserErrorStatus : 0;
+  // MlirOptMain would parse the command line too, without our flags, and end with status 1 where it is wrong.
   ImportFlags flags;
-  mlir::registerPassManagerCLOptions();
+  cl::opt<std::string> input(cl::Positional, cl::desc("<file>"), cl::init("-"));
+  cl::opt<std::string> output("o", cl::desc("Where to write"), cl::value_desc("file"), cl::init("-"));
+  mlir::MlirOptMainConfig::registerCLOptions(registry);
   mlir::registerAsmPrinterCLOptions();
-  mlir::PassPipelineCLParser passes("", "Passes to run");
-  cl::ParseCommandLineOptions(argc, argv, "Shardwright's importer\n");
-  return printImported(flags, passes, registry);
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  if (!cl::ParseCommandLineOptions(argc, argv, kOverview, &llvm::errs())) return kUserErrorStatus;
+  if (!flags.model.empty()) return printImported(flags, registry);
+  return run(input, output, registry);
 }

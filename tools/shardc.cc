@@ -1,6 +1,7 @@
 // shardc: compiles an ONNX model for a mesh of devices.
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 
 #include "compiler/ops/list_ops.h"
@@ -21,10 +22,10 @@ Exit status: 0 done; 2 the model, the spec or the command line is wrong; 3 the e
 bool readSizes(const std::vector<std::string>& texts, std::map<std::string, int64_t>& sizes) {
   for (const std::string& text : texts) {
     size_t equals = text.rfind('=');
-    char* end = nullptr;
-    long long value = equals == std::string::npos ? 0 : std::strtoll(text.c_str() + equals + 1, &end, 10);
-    if (!end || *end != '\0' || equals == 0 || end == text.c_str() + equals + 1) return false;
-    sizes[text.substr(0, equals)] = value;
+    if (equals == std::string::npos || equals == 0) return false;
+    const char* last = text.data() + text.size();
+    auto [end, error] = std::from_chars(text.data() + equals + 1, last, sizes[text.substr(0, equals)]);
+    if (error != std::errc() || end != last) return false;
   }
   return true;
 }
@@ -98,7 +99,7 @@ int main(int argc, char** argv) {
   if (options.outputFolder.empty() && !options.dryRun) return usage("give -o PLAN, or --dry-run");
   if (!readSizes(fixed, options.import.fixed) || !readSizes(assumed, options.import.assumed) ||
       !readSizes(maximum, options.import.maximum))
-    return usage("--dim, --assume and --max take NAME=N");
+    return usage("--dim, --assume and --max take NAME=N, where N is a number of at most 19 digits");
   if (target.rfind("cuda", 0) == 0) return usage("--target cuda is not built yet");
   if (!target.empty() && target != "cpu" && target.rfind("cpu:", 0) != 0)
     return usage("--target takes cpu or cpu:NAME");

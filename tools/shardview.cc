@@ -13,6 +13,14 @@
 namespace shardwright {
 namespace {
 
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  shardview gpt2.plan                       mesh, inputs, outputs, memory of each rank, collectives\n"
+    "  shardview gpt2.plan --rank 1 --steps      what one rank does, step by step\n"
+    "  shardview gpt2.plan --json                the same for programs\n"
+    "  shardview gpt2.plan --verify              constraints, and the checksums of all files\n"
+    "Exit status: 0 done; 1 a verification failed; 2 the input is wrong; 3 the environment failed.\n";
+
 struct Options {
   std::string folder, entry, html;
   bool json = false, steps = false, verify = false;
@@ -60,7 +68,8 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   shardwright::Options options;
-  CLI::App app{"Says what is in a plan that shardc wrote."};
+  CLI::App app("Says what is in a plan that shardc wrote.", "shardview");
+  app.footer(shardwright::kExamples);
   app.set_version_flag("--version", "shardview " SHARDWRIGHT_VERSION);
   app.add_option("PLAN", options.folder, "the plan's folder")->required();
   app.add_flag("--json", options.json, "as JSON, steps included");

@@ -170,6 +170,7 @@ class SetWriter {
       plan::Section* section = plan_.add_sections();
       section->set_file(fileName(k));
       section->set_bytes(SafetensorsWriter::fileBytes(declared_[k]));
+      section->set_crc32c(shards[k].writer.headerChecksum());
     }
     return Status();
   }

@@ -70,6 +70,9 @@ class GraphChecker {
     Scope scope;
     scope.outer = outer;
     define(graph, scope);
+    if (!outer && graph.output_size() == 0)
+      errors_.add(
+          "", "graph \"" + graph.name() + "\" has no outputs, so that nothing is to be computed; export it with some");
     bool allDefined = true;
     for (const onnx::NodeProto& node : graph.node()) allDefined &= checkUses(node, scope);
     for (const onnx::ValueInfoProto& output : graph.output()) {

@@ -20,12 +20,6 @@ std::pair<std::string, std::string> domainAndName(mlir::Operation* op) {
   return name.empty() ? std::pair(std::string(), domain.str()) : std::pair(domain.str(), name.str());
 }
 
-const onnx::OpSchema* schemaOf(mlir::Operation* op, int opset) {
-  auto [domain, name] = domainAndName(op);
-  return onnx::OpSchemaRegistry::Schema(name, domain.empty() ? opset : onnx::OpSchema::kUninitializedSinceVersion,
-                                        domain);
-}
-
 std::string operandName(int i) { return "operand" + std::to_string(i); }
 std::string resultName(int i) { return "result" + std::to_string(i); }
 
@@ -87,6 +81,12 @@ void addDefaults(const onnx::OpSchema& schema, onnx::NodeProto& call) {
 }
 
 }  // namespace
+
+const onnx::OpSchema* schemaOf(mlir::Operation* op, int opset) {
+  auto [domain, name] = domainAndName(op);
+  return onnx::OpSchemaRegistry::Schema(name, domain.empty() ? opset : onnx::OpSchema::kUninitializedSinceVersion,
+                                        domain);
+}
 
 bool hasSchemaFunction(mlir::Operation* op, int opset) {
   const onnx::OpSchema* schema = schemaOf(op, opset);

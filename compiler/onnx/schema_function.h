@@ -6,7 +6,14 @@
 #include "mlir/IR/Operation.h"
 #include "runtime/base/status.h"
 
+namespace onnx {
+class OpSchema;
+}
+
 namespace shardwright {
+
+// ONNX's schema of the op at this opset (of another domain than ONNX's own: the newest); null if there is none.
+const onnx::OpSchema* schemaOf(mlir::Operation* op, int opset);
 
 // Whether ONNX's schema of this op at this opset has a function body, static or built for a context.
 bool hasSchemaFunction(mlir::Operation* op, int opset);

@@ -1,4 +1,6 @@
+#include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
+#include "compiler/onnx/onnx_dialect.h"
 #include "compiler/ops/patterns/patterns.h"
 #include "compiler/ops/row_op.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -46,8 +48,13 @@ class ApplyPatterns : public mlir::PassWrapper<ApplyPatterns, mlir::OperationPas
   llvm::StringRef getDescription() const final {
     return "rewrite what exporters write into what sharding sees through";
   }
+  void getDependentDialects(mlir::DialectRegistry& registry) const final {
+    registerDistDialect(registry);
+    registry.insert<OnnxDialect>();
+  }
 
   void runOnOperation() final {
+    for (const std::string& name : only_) checkName(name);
     Facts facts = factsOf(getOperation());
     mlir::RewritePatternSet patterns(&getContext());
     for (const shardwright::Pattern* pattern : allPatterns()) {
@@ -60,13 +67,22 @@ class ApplyPatterns : public mlir::PassWrapper<ApplyPatterns, mlir::OperationPas
     mlir::GreedyRewriteConfig config;
     config.enableRegionSimplification = mlir::GreedySimplifyRegionLevel::Disabled;
     config.maxIterations = mlir::GreedyRewriteConfig::kNoLimit;
-    if (failed(mlir::applyPatternsAndFoldGreedily(getOperation(), std::move(patterns), config))) {
-      getOperation()->emitError("internal error: patterns do not come to an end");
-      signalPassFailure();
-    }
+    [[maybe_unused]] mlir::LogicalResult ended =
+        mlir::applyPatternsAndFoldGreedily(getOperation(), std::move(patterns), config);
+    assert(succeeded(ended) && "without a limit there is nothing that could fail");
   }
 
  private:
+  void checkName(const std::string& name) {
+    std::string names;
+    for (const shardwright::Pattern* pattern : allPatterns()) {
+      if (pattern->name == name) return;
+      names += (names.empty() ? "" : ", ") + std::string(pattern->name);
+    }
+    getOperation()->emitError("there is no pattern \"" + name + "\"; there are " + names);
+    signalPassFailure();
+  }
+
   ListOption<std::string> only_{*this, "only", llvm::cl::desc("Names of the patterns to apply; all by default")};
 };
 

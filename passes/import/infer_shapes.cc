@@ -1,8 +1,10 @@
 #include <set>
 
+#include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/tensor_type.h"
 #include "compiler/onnx/onnx_dialect.h"
+#include "compiler/onnx/operand_types.h"
 #include "compiler/onnx/schema_function.h"
 #include "compiler/onnx/value_names.h"
 #include "compiler/ops/row.h"
@@ -38,6 +40,10 @@ class InferShapes : public mlir::PassWrapper<InferShapes, mlir::OperationPass<ml
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(InferShapes)
   llvm::StringRef getArgument() const final { return "infer-shapes"; }
   llvm::StringRef getDescription() const final { return "give every value its type and fold shape computations"; }
+  void getDependentDialects(mlir::DialectRegistry& registry) const final {
+    registerDistDialect(registry);
+    registry.insert<OnnxDialect>();
+  }
 
   void runOnOperation() final {
     module_ = getOperation();
@@ -77,6 +83,7 @@ class InferShapes : public mlir::PassWrapper<InferShapes, mlir::OperationPass<ml
     const Row* row = op->hasAttr("onnx.subgraphs") ? nullptr : rowOf(op);
     if (!row) return expand(op);
     if (!hasTypedOperands(op)) return false;  // what they come from was reported
+    if (!check(op, checkOperandTypes(op, opsetOfOp(op)))) return false;
     mlir::OpBuilder builder(op);
     if (row->upgrade && !check(op, row->upgrade(op, opsetOfOp(op), builder))) return false;
     op->removeAttr(kOpset);

@@ -19,6 +19,20 @@ Status systemError(const char* call, const std::string& path, int error) {
   return {isUsers ? StatusCode::kUserError : StatusCode::kEnvironment, std::move(message)};
 }
 
+// A folder is refused, and what is no file, such as /dev/stdout, cannot be replaced.
+Status writeInPlace(const std::string& path, std::string_view bytes) {
+  int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) return systemError("open for writing", path, errno);
+  Status written;
+  for (size_t done = 0; done < bytes.size() && written.ok();) {
+    ssize_t n = ::write(descriptor, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno != EINTR) written = systemError("write", path, errno);
+    if (n > 0) done += static_cast<size_t>(n);
+  }
+  if (::close(descriptor) != 0 && written.ok()) written = systemError("close", path, errno);
+  return written;
+}
+
 }  // namespace
 
 StatusOr<File> File::openForReading(const std::string& path) {
@@ -102,6 +116,8 @@ StatusOr<std::string> readWholeFile(const std::string& path) {
 }
 
 Status writeFileAtomically(const std::string& path, std::string_view bytes) {
+  struct stat present;
+  if (::stat(path.c_str(), &present) == 0 && !S_ISREG(present.st_mode)) return writeInPlace(path, bytes);
   std::string part = path + ".part-" + std::to_string(::getpid());
   Status written = [&]() -> Status {
     SW_ASSIGN_OR_RETURN(File file, File::create(part));

@@ -37,7 +37,8 @@ class File {
 };
 
 StatusOr<std::string> readWholeFile(const std::string& path);
-// Writes beside `path` and renames, so that a reader sees the old or the new file.
+// Writes beside `path` and renames, so that a reader sees the old or the new file. What is there and no file, such as
+// /dev/stdout, is written to.
 Status writeFileAtomically(const std::string& path, std::string_view bytes);
 
 // A folder being filled beside `path`, which it replaces when committed; removed if it is not.

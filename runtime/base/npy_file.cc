@@ -73,7 +73,7 @@ class HeaderParser {
 
   bool type(DType& dtype) {
     std::optional<std::string_view> code = quoted();
-    if (!code || code->size() < 3) return false;
+    if (!code || code->size() < 2) return false;
     typeCode_ = *code;
     for (const NpyType& t : kTypes)
       if ((*code)[0] != '>' && code->substr(1) == t.code) dtype = t.dtype;

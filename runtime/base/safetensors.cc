@@ -128,6 +128,7 @@ StatusOr<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
   if (!json.is_object())
     return userError(path + ": the header is not a JSON object; it is damaged or no safetensors file");
   SafetensorsFile result(std::move(file));
+  result.headerChecksum_ = crc32c(header.data(), header.size(), crc32c(lengthBytes, sizeof lengthBytes));
   for (const auto& [name, value] : json.items()) {
     if (name == "__metadata__") continue;
     SW_ASSIGN_OR_RETURN(SafetensorsEntry entry,
@@ -167,6 +168,7 @@ StatusOr<SafetensorsWriter> SafetensorsWriter::create(const std::string& path,
   for (size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(header.size() >> (8 * i));
   header = length + header;
   SW_RETURN_IF_ERROR(writer.file_.writeAt(0, header.data(), static_cast<int64_t>(header.size())));
+  writer.headerChecksum_ = crc32c(header);
   writer.at_ = static_cast<int64_t>(header.size());
   writer.tensors_ = std::move(tensors);
   if (!writer.tensors_.empty()) writer.leftInTensor_ = declaredBytes(writer.tensors_[0]);

@@ -29,6 +29,7 @@ class SafetensorsFile {
   const std::string& path() const { return file_.path(); }
   const File& file() const { return file_; }
   const std::map<std::string, SafetensorsEntry, std::less<>>& entries() const { return entries_; }
+  uint32_t headerChecksum() const { return headerChecksum_; }  // CRC-32C of all that precedes the tensors
   // kUserError naming the file if there is none.
   StatusOr<SafetensorsEntry> find(std::string_view name) const;
   // `bytes` bytes from byte `begin` of the entry on.
@@ -37,6 +38,7 @@ class SafetensorsFile {
  private:
   explicit SafetensorsFile(File file) : file_(std::move(file)) {}
   File file_;
+  uint32_t headerChecksum_ = 0;
   std::map<std::string, SafetensorsEntry, std::less<>> entries_;
 };
 
@@ -59,6 +61,7 @@ class SafetensorsWriter {
   Status append(const void* data, int64_t bytes);
   // Fails if bytes are missing; then the file is under its name.
   Status finish();
+  uint32_t headerChecksum() const { return headerChecksum_; }
   // CRC-32C of each tensor that is complete, in the order declared.
   const std::vector<uint32_t>& checksums() const { return checksums_; }
 
@@ -71,7 +74,7 @@ class SafetensorsWriter {
   std::vector<uint32_t> checksums_;
   int64_t at_ = 0;            // in the file
   int64_t leftInTensor_ = 0;  // of tensor checksums_.size()
-  uint32_t partialChecksum_ = 0;
+  uint32_t partialChecksum_ = 0, headerChecksum_ = 0;
   bool finished_ = false;
 };
 

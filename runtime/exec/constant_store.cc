@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "runtime/base/crc32c.h"
+#include "runtime/plan/plan_files.h"
 
 namespace shardwright {
 namespace {
@@ -83,8 +84,8 @@ StatusOr<const SafetensorsFile*> ConstantStore::fileOf(int weightSet) {
   auto found = files_.find(weightSet);
   if (found == files_.end()) {
     const plan::WeightSet& set = image_.plan().weight_sets(weightSet);
-    std::string name = set.name() + "-" + std::to_string(sizes_[set.index()]) + ".safetensors";
-    SW_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::open(image_.folder() + "/weights/" + name));
+    SW_ASSIGN_OR_RETURN(SafetensorsFile file,
+                        openWeightFile(image_.folder(), image_.plan(), weightSet, sizes_[set.index()]));
     found = files_.emplace(weightSet, std::move(file)).first;
   }
   return &found->second;

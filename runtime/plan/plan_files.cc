@@ -10,6 +10,7 @@
 namespace shardwright {
 namespace {
 
+constexpr char kWeightFolder[] = "weights/";
 constexpr int64_t kBlockBytes = int64_t{1} << 20;
 
 StatusOr<uint32_t> checksumOf(const SafetensorsFile& file, const SafetensorsEntry& entry, std::vector<char>& block) {
@@ -34,18 +35,32 @@ Status checkChunk(const SafetensorsFile& file, const plan::Constant& constant, u
 
 }  // namespace
 
+bool isWeightFile(const plan::Section& section) { return section.file().rfind(kWeightFolder, 0) == 0; }
+
+StatusOr<SafetensorsFile> openWeightFile(const std::string& folder, const plan::Plan& plan, int weightSet,
+                                         int64_t index) {
+  std::string name = kWeightFolder + plan.weight_sets(weightSet).name() + "-" + std::to_string(index) + ".safetensors";
+  SW_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::open(folder + "/" + name));
+  for (const plan::Section& section : plan.sections()) {
+    if (section.file() != name || section.crc32c() == 0 || section.crc32c() == file.headerChecksum()) continue;
+    return userError(file.path() + ": is damaged: its header's checksum is " + std::to_string(file.headerChecksum()) +
+                     ", the plan says " + std::to_string(section.crc32c()) +
+                     "; copy the plan again or compile the model again");
+  }
+  return file;
+}
+
 std::vector<std::string> damagedFiles(const std::string& folder, const plan::Plan& plan) {
   std::vector<std::string> messages;
   auto note = [&](const Status& status) {
     if (!status.ok()) messages.push_back(status.message());
   };
   for (const plan::Section& section : plan.sections())
-    if (section.crc32c() != 0) note(readSection(folder, section).status());
+    if (section.crc32c() != 0 && !isWeightFile(section)) note(readSection(folder, section).status());
   std::vector<char> block;
   for (int set = 0; set < plan.weight_sets_size() && !plan.without_weights(); ++set) {
     for (int64_t k = 0; k < plan.weight_sets(set).count(); ++k) {
-      StatusOr<SafetensorsFile> file = SafetensorsFile::open(folder + "/weights/" + plan.weight_sets(set).name() + "-" +
-                                                             std::to_string(k) + ".safetensors");
+      StatusOr<SafetensorsFile> file = openWeightFile(folder, plan, set, k);
       note(file.status());
       if (!file.ok()) continue;
       for (const plan::Constant& constant : plan.constants())

@@ -1,8 +1,12 @@
 #include "runtime/session/data_dir.h"
 
+#include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <set>
+#include <string_view>
 
 #include "runtime/base/tensor_file.h"
 
@@ -32,6 +36,28 @@ Status checkFolder(const std::string& folder) {
   std::error_code ignored;
   if (fs::is_directory(folder, ignored)) return Status();
   return userError("--data " + folder + " is no folder; give one with input_0.pb, input_1.pb, … or NAME.npy files");
+}
+
+// Data of another model: it has an input that this one does not.
+Status refuseExtraInputs(const std::string& folder, const std::vector<PortDescription>& ports) {
+  std::error_code ignored;
+  std::set<std::string> extra;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    std::string name = entry.path().filename().string();
+    uint64_t number = 0;
+    const char* end = name.data() + name.size();
+    if (name.rfind("input_", 0) != 0) continue;
+    auto [rest, error] = std::from_chars(name.data() + 6, end, number);
+    if (error == std::errc() && std::string_view(rest, static_cast<size_t>(end - rest)) == ".pb" &&
+        number >= ports.size())
+      extra.insert(name);
+  }
+  if (extra.empty()) return Status();
+  std::string names;
+  for (const PortDescription& port : ports) names += (names.empty() ? "" : ", ") + port.name;
+  return userError(folder + " has " + *extra.begin() + ", and the model has " + std::to_string(ports.size()) +
+                   (ports.size() == 1 ? " input: " : " inputs: ") + names +
+                   "; give the data of this model, or take that file away");
 }
 
 // splitmix64: the same numbers everywhere, unlike the distributions of <random>.
@@ -80,6 +106,7 @@ std::string fileName(const std::string& port) {
 
 StatusOr<std::vector<HostTensor>> readInputs(const std::string& folder, const std::vector<PortDescription>& ports) {
   SW_RETURN_IF_ERROR(checkFolder(folder));
+  SW_RETURN_IF_ERROR(refuseExtraInputs(folder, ports));
   std::vector<HostTensor> tensors;
   std::string missing;
   for (size_t i = 0; i < ports.size(); ++i) {
@@ -104,6 +131,8 @@ StatusOr<std::vector<std::optional<HostTensor>>> readExpectedOutputs(const std::
     SW_ASSIGN_OR_RETURN(std::optional<HostTensor> tensor, readTensor(folder, "output", i, ports[i].name));
     tensors.push_back(std::move(tensor));
   }
+  bool any = std::any_of(tensors.begin(), tensors.end(), [](const auto& tensor) { return tensor.has_value(); });
+  if (!any) return userError("--check: " + folder + " has no output_0.pb, output_1.pb, … or NAME.npy of an output");
   return tensors;
 }
 
@@ -111,7 +140,13 @@ Status writeOutputs(const std::string& folder, const std::vector<PortDescription
                     const std::vector<HostTensor>& outputs) {
   std::error_code error;
   fs::create_directory(folder, error);
-  if (error) return environmentError("--outputs " + folder + ": " + error.message());
+  if (!fs::is_directory(folder)) {
+    bool isUsers = !error || error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory ||
+                   error == std::errc::file_exists;
+    std::string text = "--outputs " + folder + ": " + (error ? error.message() : "is a file") +
+                       "; name a folder, or one that can be made in a folder that is there";
+    return isUsers ? userError(text) : environmentError(text);
+  }
   for (size_t i = 0; i < outputs.size(); ++i) {
     SW_RETURN_IF_ERROR(writeTensorProto(folder + "/output_" + std::to_string(i) + ".pb", outputs[i], ports[i].name));
   }

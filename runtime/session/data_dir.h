@@ -14,10 +14,10 @@
 namespace shardwright {
 
 // One tensor per input, in order; an optional input without a file has no bytes. kUserError that names the files looked
-// for, for all inputs that lack them.
+// for, for all inputs that lack them, or that are of an input that the model does not have.
 StatusOr<std::vector<HostTensor>> readInputs(const std::string& folder, const std::vector<PortDescription>& ports);
 
-// One per output that has a file.
+// One per output that has a file; kUserError if none has.
 StatusOr<std::vector<std::optional<HostTensor>>> readExpectedOutputs(const std::string& folder,
                                                                      const std::vector<PortDescription>& ports);
 

@@ -32,6 +32,19 @@ func.func @no_solution(%x: tensor<?xf32, #dist.exprs<["2*a"]>>, %y: tensor<?xf32
 
 // -----
 
+// Types that ONNX's schemas do not allow are refused before anything relies on them.
+func.func @types(%x: tensor<6x4xf32>, %i: tensor<4x3xi64>, %b: tensor<6x4xi1>) -> (none, none, none) {
+  // CHECK: error: loc("product"): operand 1 is tensor(int64), and operand 0 tensor(float); MatMul takes them of one type; cast one of them
+  %0 = "onnx.MatMul"(%x, %i) : (tensor<6x4xf32>, tensor<4x3xi64>) -> none loc("product")
+  // CHECK: error: loc("exponent"): operand 0 is tensor(bool); Exp takes {{.*}}tensor(float), {{.*}} there; cast it, or export the model again
+  %1 = "onnx.Exp"(%b) : (tensor<6x4xi1>) -> none loc("exponent")
+  // CHECK: error: loc("joined"): operand 2 is tensor(bool), and operand 0 tensor(float); Concat takes them of one type
+  %2 = "onnx.Concat"(%x, %x, %b) {axis = 0 : i64} : (tensor<6x4xf32>, tensor<6x4xf32>, tensor<6x4xi1>) -> none loc("joined")
+  return %0, %1, %2 : none, none, none
+}
+
+// -----
+
 // Subgraphs are not supported, whatever the op.
 // CHECK: error: has ops that are not supported and have no function body: If (1 node, choice)
 func.func @subgraph(%c: tensor<i1>) -> none {

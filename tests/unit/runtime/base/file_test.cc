@@ -165,5 +165,14 @@ TEST_F(SafetensorsTest, every_lie_of_a_header_is_refused) {
   }
 }
 
+TEST(WriteFileAtomically, what_is_no_file_is_written_to_and_stays) {
+  Status full = writeFileAtomically("/dev/full", "text");
+  EXPECT_EQ(full.code(), StatusCode::kEnvironment);
+  EXPECT_NE(full.message().find("/dev/full: write: No space left"), std::string::npos) << full.message();
+  EXPECT_TRUE(writeFileAtomically("/dev/null", "text").ok());
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_EQ(writeFileAtomically(testing::TempDir(), "text").code(), StatusCode::kUserError);
+}
+
 }  // namespace
 }  // namespace shardwright

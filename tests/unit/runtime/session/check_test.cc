@@ -56,9 +56,6 @@ TEST(Check, every_wrong_output_is_named) {
       << status.message();
   EXPECT_NE(status.message().find("output 'b': found float32 [1], expected float32 [2]"), std::string::npos);
   EXPECT_FALSE(comparisons[2].has_value());
-  expected[0].reset();
-  expected[1].reset();
-  EXPECT_EQ(checkOutputs({"a", "b", "c"}, actual, expected, {}, &comparisons).code(), StatusCode::kUserError);
 }
 
 }  // namespace

@@ -50,7 +50,27 @@ TEST(DataDir, outputs_are_written_and_found_as_expected_ones) {
   auto read = readExpectedOutputs(folder, ports());
   ASSERT_TRUE(read.ok());
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ((*read)[i]->as<int64_t>()[1], static_cast<int64_t>(i) + 4);
-  EXPECT_EQ(writeOutputs(folder + "/a/b", ports(), outputs).code(), StatusCode::kEnvironment);
+  EXPECT_EQ(writeOutputs(folder + "/a/b", ports(), outputs).code(), StatusCode::kUserError);
+  EXPECT_EQ(writeOutputs(folder + "/output_0.pb", ports(), outputs).code(), StatusCode::kUserError);
+  EXPECT_EQ(writeOutputs("/sys/outputs", ports(), outputs).code(), StatusCode::kEnvironment);
+  std::filesystem::create_directory(folder + "/empty");
+  EXPECT_NE(readExpectedOutputs(folder + "/empty", ports()).status().message().find("has no output_0.pb"),
+            std::string::npos);
+}
+
+TEST(DataDir, inputs_that_the_model_does_not_have_are_refused) {
+  std::string folder = testFolder();
+  for (int i : {0, 1, 2}) {
+    ASSERT_TRUE(writeTensorProto(folder + "/input_" + std::to_string(i) + ".pb", ints({5, 7}), "").ok());
+  }
+  ASSERT_TRUE(writeTensorProto(folder + "/input_3.pb.old", ints({5}), "").ok());
+  ASSERT_TRUE(readInputs(folder, ports()).ok());
+  ASSERT_TRUE(writeTensorProto(folder + "/input_3.pb", ints({5}), "").ok());
+  EXPECT_NE(readInputs(folder, ports())
+                .status()
+                .message()
+                .find("has input_3.pb, and the model has 3 inputs: input/ids:0, pixels, mask;"),
+            std::string::npos);
 }
 
 TEST(DataDir, a_truncated_file_is_named) {
