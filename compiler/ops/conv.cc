@@ -1,4 +1,4 @@
-// Rows of convolution and pooling: Conv, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool.
+// Rows of convolution and pooling: Conv, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, GlobalLpPool.
 #include "compiler/ops/dim_names.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/node_builder.h"
@@ -175,6 +175,20 @@ std::vector<mlir::Value> expandGlobalPool(mlir::OpBuilder& builder, const OpView
   return {n.reduce(Reduction, n.operand(0), axes)};
 }
 
+// The p-norm over all positions.
+std::vector<mlir::Value> expandGlobalLpPool(mlir::OpBuilder& builder, const OpView& op) {
+  NodeBuilder n(builder, op);
+  auto power = [&](mlir::Value value, double exponent) {
+    return n.node("Pow", {value, n.scalar(exponent, op.dtype(0))});
+  };
+  std::vector<int64_t> axes(op.rank(0) - 2);
+  std::iota(axes.begin(), axes.end(), 2);
+  const int64_t p = op.intAttr("p", 2);
+  if (p <= 2) return {n.reduce(p == 1 ? "ReduceL1" : "ReduceL2", n.operand(0), axes)};
+  const double exponent = static_cast<double>(p);
+  return {power(n.reduce("ReduceSum", power(n.node("Abs", {n.operand(0)}), exponent), axes), 1 / exponent)};
+}
+
 const char* const kMean = "ReduceMean";
 const char* const kMax = "ReduceMax";
 
@@ -196,6 +210,7 @@ llvm::ArrayRef<Row> convRows() {
       pool("AveragePool", poolCall<false>),
       globalPool("GlobalAveragePool", expandGlobalPool<kMean>),
       globalPool("GlobalMaxPool", expandGlobalPool<kMax>),
+      globalPool("GlobalLpPool", expandGlobalLpPool),
   };
   return kRows;
 }
