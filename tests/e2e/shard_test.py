@@ -56,7 +56,7 @@ REFUSED = {
     "state_that_is_none": ("tp=2", {"state": {"input_ids": "logit"}}, ["the model has no output logit"]),
     "strategy_of_a_dim_that_is_none": ("tp=2", {"nodes": {"node_linear": {"strategy": {"tp": "0.3"}}}}, ["has no dim 3 of an operand 0"]),
     "strategy_of_a_dim_that_is_too_small": ("tp=5", {"nodes": {"node_transpose": {"strategy": {"tp": "0.2"}}}}, ["has 4 elements, which cannot be split in 5"]),
-    "stages": ("tp=2", {"nodes": {"node_linear": {"stage": 1}}}, ["pipeline stages are not built yet"]),
+    "stages": ("tp=2", {"nodes": {"node_linear": {"stage": 1}}}, ["/nodes/node_linear/stage: there is no stage 1; the mesh has no axis pp"]),
 }
 MESHES = {
     "tp=0": "axis tp has the size",
@@ -70,7 +70,7 @@ MESHES = {
     "tp=2,": "is not NAME=SIZE",
     "2": "is not NAME=SIZE",
     "ep=2": "axis ep splits experts",
-    "pp=2": "not built yet",
+    "pp=200": "axis pp wants 200 stages",
 }
 
 

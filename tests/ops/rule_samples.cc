@@ -78,7 +78,7 @@ const std::vector<RuleSample>& ruleSamples() {
       {"depthwise", "float[3,5,9,7] x, float[5,1,3,3] w", "y = Conv<group=5>(x, w)"},
       {"pools", "float[3,5,9,7] x",
        "y = MaxPool<kernel_shape=[3,2],strides=[2,2]>(x) z = AveragePool<kernel_shape=[2,2]>(x) g = "
-       "GlobalAveragePool(x)"},
+       "GlobalAveragePool(x) l = GlobalLpPool<p=3>(x)"},
       {"attention", "float[3,4,5,6] q, float[3,2,7,6] k, float[3,2,7,5] v, bool[5,7] m", "y = Attention(q, k, v, m)",
        "unit unit"},
       {"rotary", "float[3,5,7,6] x, float[9,3] c, float[9,3] s, int64[3,7] p", "y = RotaryEmbedding(x, c, s, p)",

@@ -61,6 +61,7 @@ const Sample kSamples[] = {
     {"float[2,6,11,9] a", "y = MaxPool<kernel_shape=[3,2],strides=[2,2],ceil_mode=1,pads=[1,0,1,1]>(a)"},
     {"float[2,6,11] a", "y = AveragePool<kernel_shape=[3],strides=[2]>(a)"},
     {"float[2,6,11] a", "y = GlobalAveragePool(a)"},
+    {"float[2,6,11] a", "y = GlobalLpPool<p = 3>(a)"},
     {"float[2,6,5,8] q, float[2,3,7,8] k, float[2,3,7,4] v, float[2,3,2,8] p, float[2,3,2,4] r",
      "y, c, d = Attention(q, k, v, , p, r)", 23, "y, float c, float d"},
     {"float[2,5,24] q, float[2,7,24] k, float[2,7,12] v", "y = Attention<q_num_heads=6,kv_num_heads=6>(q, k, v)"},

@@ -112,7 +112,9 @@ TEST_F(ReductionTest, every_composite_expands_to_simple_ops_of_its_type) {
       node("ReduceLogSum", {x, ints({1})}),
       node("ReduceLogSumExp", {x, ints({1, 3})}, {attr("keepdims", 0)}),
       node("GlobalAveragePool", {x}),
-      node("GlobalMaxPool", {x})};
+      node("GlobalMaxPool", {x}),
+      node("GlobalLpPool", {x}),
+      node("GlobalLpPool", {x}, {attr("p", 3)})};
   for (mlir::Operation* op : ops) ASSERT_TRUE(op) << error;
   std::vector<mlir::Operation*> uses;
   std::vector<std::string> before;
