@@ -11,6 +11,7 @@
 #include "runtime/session/data_dir.h"
 #include "runtime/session/run_report.h"
 #include "runtime/session/session.h"
+#include "runtime/session/trace_file.h"
 
 namespace shardwright {
 namespace {
@@ -20,6 +21,7 @@ constexpr char kExamples[] =
     "  shardrun gpt2.plan --data test_data_set_0 --check     compare with the outputs there\n"
     "  shardrun gpt2.plan --data set --outputs out           write out/output_0.pb, …\n"
     "  shardrun gpt2.plan --warmup 2 --repeat 7 --json t.json  time it on seeded random inputs\n"
+    "  shardrun gpt2.plan --warmup 2 --trace t.json          what every rank did when\n"
     "Exit status: 0 done; 1 a check failed; 2 the input is wrong; 3 the environment failed.\n";
 
 struct Options {
@@ -51,12 +53,13 @@ void declare(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--seed", options.seed, "of the random inputs")->capture_default_str();
   app.add_option("--json", options.json, "file to write times, memory and errors to");
-  app.add_option("--trace", options.trace, "file for a timeline of steps (not built yet)");
+  app.add_option("--trace", options.trace,
+                 "file for the timed runs' steps on every rank, for chrome://tracing or Perfetto");
   app.add_option("--dump-values", options.dumpValues, "folder for every value of the model (not built yet)");
 }
 
 Status checkOptions(Options& options) {
-  if (!options.trace.empty()) return userError("--trace is not built yet; leave it out");
+  options.session.trace = !options.trace.empty();
   if (!options.dumpValues.empty()) return userError("--dump-values is not built yet; leave it out");
   if (options.check && options.data.empty()) return userError("--check needs --data, a folder with expected outputs");
   options.session.timeout = std::chrono::milliseconds(static_cast<int64_t>(options.timeoutSeconds * 1e3));
@@ -83,6 +86,7 @@ Status run(Options& options) {
     SW_RETURN_IF_ERROR(session->run(inputs, outputs));
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     if (i >= options.warmup) report.seconds.push_back(took.count());
+    if (i + 1 == options.warmup) session->clearTrace();
   }
   Status checked;
   if (options.check) {
@@ -90,6 +94,10 @@ Status run(Options& options) {
   }
   report.ranks = session->stats();
   std::cout << reportText(report, session->plan());
+  if (!options.trace.empty()) {
+    std::cout << traceSummary(session->plan(), session->trace());
+    SW_RETURN_IF_ERROR(writeFileAtomically(options.trace, traceJson(session->plan(), session->trace())));
+  }
   if (!options.outputs.empty()) SW_RETURN_IF_ERROR(writeOutputs(options.outputs, session->outputs(), outputs));
   if (!options.json.empty()) SW_RETURN_IF_ERROR(writeFileAtomically(options.json, reportJson(report)));
   return checked;

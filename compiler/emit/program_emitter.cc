@@ -418,14 +418,16 @@ class ModuleEmitter {
       ProgramState mainProgram, initProgram;
       SW_RETURN_IF_ERROR(ProgramEmitter(functions_[k], shared_).run(ports_, mainProgram, initProgram));
       std::string suffix = functions_.size() == 1 ? "" : "_" + std::to_string(k);
-      initProgram.program.set_name("init" + suffix);
       int stage = static_cast<int>(static_cast<int64_t>(k) % pipeline_.stages);
-      addProgram("main" + suffix, stage, std::move(mainProgram), *main);
-      if (initProgram.program.steps_size() > 0) inits.emplace_back(stage, std::move(initProgram));
+      mainProgram.program.set_name("main" + suffix);
+      addProgram(stage, std::move(mainProgram), *main);
+      if (initProgram.program.steps_size() == 0) continue;
+      initProgram.program.set_name("init" + suffix);
+      inits.emplace_back(stage, std::move(initProgram));
     }
     SW_RETURN_IF_ERROR(addSchedule(*main));
     plan::Entry* init = inits.empty() ? nullptr : addEntry("init");
-    for (auto& [stage, program] : inits) addProgram(program.program.name(), stage, std::move(program), *init);
+    for (auto& [stage, program] : inits) addProgram(stage, std::move(program), *init);
     return std::move(shared_.emitted);
   }
 
@@ -437,9 +439,8 @@ class ModuleEmitter {
     return entry;
   }
 
-  void addProgram(const std::string& name, int stage, ProgramState state, plan::Entry& entry) {
+  void addProgram(int stage, ProgramState state, plan::Entry& entry) {
     entry.mutable_stages(stage)->add_chunks(static_cast<uint32_t>(tables_.plan().programs_size()));
-    state.program.set_name(name);
     *tables_.plan().add_programs() = std::move(state.program);
     shared_.emitted.flops.push_back(std::move(state.flops));
   }

@@ -53,7 +53,9 @@ Status Executor::loadParts() {
 }
 
 Status Executor::run(int entry, const std::vector<int64_t>& symbolValues, const void* const* inputs,
-                     void* const* outputs) {
+                     void* const* outputs, RankTrace* trace) {
+  parts_.trace = trace;
+  if (trace) trace->beginRun();
   Status done = runEntry(entry, symbolValues, inputs, outputs);
   return done.ok() ? done : failed(done);
 }
@@ -75,6 +77,7 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
           inputs[i] ? static_cast<const char*>(inputs[i]) + turn.begin * prepared->inputSteps[i] : nullptr;
     for (size_t i = 0; outputs && i < prepared->outputs.size(); ++i)
       prepared->outputs[i] = static_cast<char*>(outputs[i]) + turn.begin * prepared->outputSteps[i];
+    if (parts_.trace) parts_.trace->setMicrobatch(turn.microbatch);
     SW_RETURN_IF_ERROR(turn.part->frames[turn.chunk]->run(memory));
   }
   parts_.stats.scratchBytes = std::max(parts_.stats.scratchBytes, scratch_.sizeBytes());
@@ -120,7 +123,7 @@ Status Executor::prepareTurns(const plan::Entry& entry, Prepared& prepared) {
     // All ranks leave out the same ones. An empty batch runs once, for results that are not empty.
     if (range.begin == range.end && (batch > 0 || microbatch > 0)) return Status();
     SW_ASSIGN_OR_RETURN(Part * part, partFor(entry, partSlot, range.end - range.begin, prepared));
-    prepared.turns.push_back({part, chunk, range.begin});
+    prepared.turns.push_back({part, chunk, static_cast<uint32_t>(microbatch), range.begin});
     return Status();
   };
   for (const plan::Entry::Action& action : stage.actions())

@@ -27,7 +27,9 @@ class Executor {
   // Runs an entry once. symbolValues: one per Plan.symbols, ExprTable::kUnknown for those bound at run time. inputs and
   // outputs: the caller's dense tensors by port, null for an absent optional input. All ranks of the world run the same
   // entry with the same values. With values of an earlier call, nothing is allocated. A failure aborts the world.
-  Status run(int entry, const std::vector<int64_t>& symbolValues, const void* const* inputs, void* const* outputs);
+  // trace: where the steps are noted, which allocates; may be null.
+  Status run(int entry, const std::vector<int64_t>& symbolValues, const void* const* inputs, void* const* outputs,
+             RankTrace* trace = nullptr);
 
   const RankStats& stats() const { return parts_.stats; }
   // Of the last run, with what it bound; by ExprTable's slots.
@@ -44,6 +46,7 @@ class Executor {
   struct Turn {
     Part* part = nullptr;
     size_t chunk = 0;
+    uint32_t microbatch = 0;
     int64_t begin = 0;
   };
   struct Prepared {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/comm/strided_block.h"
 #include "runtime/plan/packer.h"
 #include "runtime/plan/step_views.h"
 
@@ -147,6 +148,7 @@ Status ProgramFrame::prepareTransfer(PreparedStep& step) {
   step.block = blockOf(window);
   step.dtype = window.ref.dtype;
   step.peer = static_cast<int>(sizes_.sizes[what.peer()]);
+  step.payloadBytes = elementCount(step.block) * bitWidth(step.dtype) / 8;
   step.collective.name = describeStep(*step.step);
   addAddress(step, &step.block.data, window);
   return Status();
@@ -191,6 +193,8 @@ void ProgramFrame::resolve(const FrameMemory& memory) {
 }
 
 Status ProgramFrame::run(const FrameMemory& memory) {
+  RankTrace* trace = parts_.trace;
+  const int64_t began = trace ? RankTrace::now() : 0;
   resolve(memory);
   for (PreparedStep& step : steps_) {
     if (step.sizedAtRunTime && step.version != sizes_.version) {
@@ -201,8 +205,11 @@ Status ProgramFrame::run(const FrameMemory& memory) {
       }
     }
     if (!step.runs) continue;
+    const int64_t stepBegan = trace ? RankTrace::now() : 0;
     SW_RETURN_IF_ERROR(runStep(step, memory));
+    if (trace) trace->add(&program_, step.step, stepBegan, step.payloadBytes);
   }
+  if (trace) trace->add(&program_, nullptr, began, 0);
   return Status();
 }
 

@@ -11,6 +11,7 @@
 #include "runtime/exec/constant_store.h"
 #include "runtime/exec/kernel_table.h"
 #include "runtime/exec/plan_image.h"
+#include "runtime/exec/trace.h"
 
 namespace shardwright {
 
@@ -61,6 +62,7 @@ struct RankParts {
   std::unique_ptr<ConstantStore> constants;
   std::vector<std::unique_ptr<GroupQueue>> groups;  // by Plan.groups
   RankStats stats;
+  RankTrace* trace = nullptr;  // of the run that is on; null: nothing is noted
 };
 
 }  // namespace shardwright

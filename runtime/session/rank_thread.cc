@@ -29,7 +29,7 @@ void RankThread::loop(const std::shared_ptr<const PlanImage>& image, int numThre
       task = task_;
       hasTask_ = false;
     }
-    result_ = executor_->run(task.entry, *task.symbolValues, task.inputs, task.outputs);
+    result_ = executor_->run(task.entry, *task.symbolValues, task.inputs, task.outputs, task.trace);
     countdown_->done();
   }
   executor_.reset();  // its memory and the pool's threads end with the thread that used them

@@ -19,6 +19,7 @@ struct RankTask {
   const std::vector<int64_t>* symbolValues = nullptr;
   const void* const* inputs = nullptr;
   void* const* outputs = nullptr;
+  RankTrace* trace = nullptr;  // null: nothing is noted
 };
 
 // How many ranks are still at work, for the thread that waits for all of them.

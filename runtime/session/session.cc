@@ -29,6 +29,7 @@ struct Session::State {
   std::vector<int64_t> symbolValues;
   std::vector<const void*> inputData;
   std::vector<void*> outputData;
+  std::vector<RankTrace> traces;  // by rank, if they are wanted
 
   Status startRanks();
   Status awaitRanks();
@@ -159,6 +160,7 @@ Status Session::State::startRanks() {
   if (threads <= 0) threads = std::max(1, numCpus / n);
   fabric = std::make_unique<LocalFabric>(n, threads);
   countdown->begin(n);
+  if (options.trace) traces.resize(static_cast<size_t>(n));
   for (int rank = 0; rank < n; ++rank) {
     std::unique_ptr<World> world = fabric->world(rank);
     if (options.wrapWorld) world = options.wrapWorld(std::move(world));
@@ -225,7 +227,8 @@ Status Session::State::run(const std::vector<TensorView>& in, const std::vector<
   for (const TensorView& tensor : in) inputData.push_back(tensor.data);
   for (const TensorView& tensor : out) outputData.push_back(tensor.data);
   countdown->begin(static_cast<int>(ranks.size()));
-  for (const auto& rank : ranks) rank->post({entry, &symbolValues, inputData.data(), outputData.data()});
+  for (size_t r = 0; r < ranks.size(); ++r)
+    ranks[r]->post({entry, &symbolValues, inputData.data(), outputData.data(), options.trace ? &traces[r] : nullptr});
   return broken = awaitRanks();
 }
 
@@ -273,6 +276,16 @@ StatusOr<std::vector<HostTensor>> Session::run(const std::vector<HostTensor>& in
   std::vector<HostTensor> outputs;
   SW_RETURN_IF_ERROR(run(inputs, outputs));
   return outputs;
+}
+
+std::vector<const RankTrace*> Session::trace() const {
+  std::vector<const RankTrace*> all;
+  for (const RankTrace& rank : state_->traces) all.push_back(&rank);
+  return all;
+}
+
+void Session::clearTrace() {
+  for (RankTrace& rank : state_->traces) rank.clear();
 }
 
 std::vector<RankStats> Session::stats() const {

@@ -23,6 +23,7 @@ struct SessionOptions {
   // How long a rank waits for another before the run fails.
   std::chrono::milliseconds timeout = std::chrono::seconds(60);
   std::string device = "cpu";
+  bool trace = false;  // note every step of every run
   // For tests: puts something between a rank and its world, to delay or fail it.
   std::function<std::unique_ptr<World>(std::unique_ptr<World>)> wrapWorld;
 };
@@ -72,6 +73,10 @@ class Session {
 
   // By rank; of the runs so far.
   std::vector<RankStats> stats() const;
+
+  // By rank, what was noted since the session was opened or clearTrace() called; empty without SessionOptions::trace.
+  std::vector<const RankTrace*> trace() const;
+  void clearTrace();
 
  private:
   struct State;

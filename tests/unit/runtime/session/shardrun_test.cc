@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -94,6 +95,27 @@ TEST_F(Shardrun, writes_outputs_and_json) {
   EXPECT_EQ(json["outputs"][0]["maxAbsError"], 0.0);
 }
 
+TEST_F(Shardrun, a_trace_has_the_steps_of_every_rank_in_the_timed_runs) {
+  expect(plan_ + " --repeat 2 --warmup 3 --trace " + folder_ + "/t.json", 0, {"rank 1 (tp=1): ", "% computing"});
+  auto events = nlohmann::json::parse(contents(folder_ + "/t.json"))["traceEvents"];
+  std::map<int, std::map<std::string, int>> byRank;
+  for (const auto& event : events) {
+    if (event["ph"] != "X") continue;
+    ++byRank[event["tid"]][event["cat"]];
+    EXPECT_GE(event["dur"].get<double>(), 0);
+    if (event["cat"] == "collective") {
+      EXPECT_GT(event["args"]["bytes"].get<int64_t>(), 0);
+    }
+  }
+  ASSERT_EQ(byRank.size(), 2u);
+  for (auto& [rank, categories] : byRank) {
+    EXPECT_EQ(categories["chunk"], 2);
+    EXPECT_GT(categories["kernel"], 0);
+    EXPECT_EQ(categories["collective"] % 2, 0);
+    EXPECT_GT(categories["collective"], 0);
+  }
+}
+
 TEST_F(Shardrun, without_data_inputs_are_made_up) { expect(plan_, 0, {"1 run:"}); }
 
 TEST_F(Shardrun, wrong_use_exits_2) {
@@ -102,7 +124,6 @@ TEST_F(Shardrun, wrong_use_exits_2) {
   expect(plan_ + " --repeat none", 2, {"repeat"});
   expect(folder_ + "/absent", 2, {"absent"});
   expect(plan_ + " --check", 2, {"--check needs --data"});
-  expect(plan_ + " --trace x.json", 2, {"not built yet"});
   expect(plan_ + " --dump-values x", 2, {"not built yet"});
   expect(plan_ + " --device abacus", 2, {"cpu or cuda"});
   expect("--help", 0, {"Examples:"});

@@ -1,0 +1,41 @@
+// Owns what a rank notes of its steps while it runs: which one, for which microbatch, from when to when. It writes no file.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "runtime/plan/plan.pb.h"
+
+namespace shardwright {
+
+struct TraceEvent {
+  const plan::Step* step = nullptr;  // null: a whole chunk
+  const plan::Program* program = nullptr;
+  int64_t begin = 0, end = 0;  // nanoseconds of the steady clock
+  int64_t bytes = 0;           // of a collective or transfer
+  uint32_t run = 0, microbatch = 0;
+};
+
+// Used by the rank's thread while a run is on, by others between runs.
+class RankTrace {
+ public:
+  static int64_t now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  }
+
+  void beginRun() { ++run_; }
+  void setMicrobatch(uint32_t microbatch) { microbatch_ = microbatch; }
+  void add(const plan::Program* program, const plan::Step* step, int64_t begin, int64_t bytes) {
+    events_.push_back({step, program, begin, now(), bytes, run_, microbatch_});
+  }
+  const std::vector<TraceEvent>& events() const { return events_; }
+  void clear() { events_.clear(); }
+
+ private:
+  std::vector<TraceEvent> events_;
+  uint32_t run_ = 0, microbatch_ = 0;
+};
+
+}  // namespace shardwright
