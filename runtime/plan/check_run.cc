@@ -96,7 +96,8 @@ class EntryRun {
     }
   }
 
-  std::string placeText(size_t place, const CommEvent& e) const {
+  std::string placeText(size_t place, const CommEvent& at) const {
+    const CommEvent& e = at.kind == CommEvent::kAwait ? (*states_[place].events)[static_cast<size_t>(at.awaited)] : at;
     return "rank " + std::to_string(ranks_[place]) + " " + inStep(*e.program, *e.step) + tensorOf(e) +
            (entry_.microbatches() > 1 ? " of microbatch " + std::to_string(microbatch(place)) : "");
   }
