@@ -111,9 +111,10 @@ class EntryRun {
     bool holds =
         rank == ranks_[place] || (rank >= 0 && rank < at_.classes.numRanks() &&
                                   at_.classes.stage(static_cast<int>(rank)) != at_.classes.stage(ranks_[place]));
-    findings_.require(holds, 23, where(place, e), "peer " + std::to_string(rank),
-                      "a rank of another stage, or this one for another chunk");
-    return holds ? static_cast<int>(place_.at(static_cast<int>(rank))) : -1;
+    if (holds) return static_cast<int>(place_.at(static_cast<int>(rank)));
+    findings_.add(23, where(place, e), "peer " + std::to_string(rank),
+                  "a rank of another stage, or this one for another chunk");
+    return -1;
   }
 
   // Takes the rank's next event if it can be taken now.
@@ -157,10 +158,11 @@ class EntryRun {
     size_t n = group.joined[static_cast<size_t>(index)]++;
     if (group.meetings.size() <= n) group.meetings.push_back({0, &e, ranks_[place]});
     Meeting& meeting = group.meetings[n];
-    findings_.require(meeting.first->step == e.step, 23, where(place, e),
-                      "rank " + std::to_string(meeting.firstRank) + " of its group at " +
-                          inStep(*meeting.first->program, *meeting.first->step) + tensorOf(*meeting.first),
-                      "the same collectives in the same order");
+    if (meeting.first->step != e.step)
+      findings_.add(23, where(place, e),
+                    "rank " + std::to_string(meeting.firstRank) + " of its group at " +
+                        inStep(*meeting.first->program, *meeting.first->step) + tensorOf(*meeting.first),
+                    "the same collectives in the same order");
     ++meeting.arrived;
     states_[place].meeting[states_[place].event] = n;
   }
@@ -179,12 +181,13 @@ class EntryRun {
     std::deque<Message>& queue = channels_[{static_cast<size_t>(from), place, e.step->transfer().channel()}];
     if (queue.empty()) return false;
     const Message& message = queue.front();
-    findings_.require(
-        message.send->payload == e.payload && message.microbatch == microbatch(place), 23, where(place, e),
-        "from rank " + std::to_string(ranks_[static_cast<size_t>(from)]) + " " +
-            inStep(*message.send->program, *message.send->step) + " " + communication_.payload(message.send->payload) +
-            " of microbatch " + std::to_string(message.microbatch),
-        communication_.payload(e.payload) + " of microbatch " + std::to_string(microbatch(place)));
+    if (message.send->payload != e.payload || message.microbatch != microbatch(place))
+      findings_.add(23, where(place, e),
+                    "from rank " + std::to_string(ranks_[static_cast<size_t>(from)]) + " " +
+                        inStep(*message.send->program, *message.send->step) + " " +
+                        communication_.payload(message.send->payload) + " of microbatch " +
+                        std::to_string(message.microbatch),
+                    communication_.payload(e.payload) + " of microbatch " + std::to_string(microbatch(place)));
     queue.pop_front();
     return state.received[at] = true;
   }

@@ -65,6 +65,7 @@ StatusOr<RankClasses> RankClasses::make(const PlanUnderCheck& checked, const Exp
     Status evaluated = checked.table.evaluate(symbols, values);
     if (!evaluated.ok()) return evaluated.within("rank " + std::to_string(rank));
     int stage = stageOf(plan.mesh(), rank);
+    classes.stageOf_.push_back(stage);
     std::vector<int64_t> key{stage};
     for (uint32_t e : used[static_cast<size_t>(stage)]) key.push_back(values[e]);
     auto [it, isNew] = known.emplace(std::move(key), classes.size());

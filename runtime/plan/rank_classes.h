@@ -23,7 +23,7 @@ class RankClasses {
 
   int numRanks() const { return static_cast<int>(classOf_.size()); }
   int classOf(int rank) const { return classOf_[static_cast<size_t>(rank)]; }
-  int stage(int rank) const { return stageOf(plan_->mesh(), rank); }
+  int stage(int rank) const { return stageOf_[static_cast<size_t>(rank)]; }
 
   int size() const { return static_cast<int>(first_.size()); }
   int firstRank(int cls) const { return first_[static_cast<size_t>(cls)]; }
@@ -42,7 +42,8 @@ class RankClasses {
   void findGroups();
 
   const plan::Plan* plan_ = nullptr;
-  std::vector<int> classOf_, first_, count_;
+  std::vector<int> classOf_, stageOf_;  // by rank
+  std::vector<int> first_, count_;      // by class
   std::vector<std::vector<int64_t>> values_;
   std::map<uint32_t, std::vector<int64_t>> peers_;  // by expression: its value on every rank
   std::vector<GroupInstances> groups_;
