@@ -69,7 +69,10 @@ HostTensor inputTensor(const PortDescription& port, const Filling& filling, size
       case DType::kInt32:
         tensor.as<int32_t>()[i] = static_cast<int32_t>(number);
         break;
-      default:
+      case DType::kUint8:
+        tensor.as<uint8_t>()[i] = static_cast<uint8_t>(static_cast<int64_t>(number));
+        break;
+      default:  // truth
         tensor.as<uint8_t>()[i] = static_cast<int64_t>(number) % 2 != 0;
         break;
     }
@@ -91,7 +94,8 @@ Status runPasses(mlir::ModuleOp module, const std::function<void(mlir::PassManag
 StatusOr<onnx::ModelProto> parseSample(const RuleSample& sample) {
   onnx::ModelProto proto;
   const std::string text = "<ir_version: 10, opset_import: [\"\" : " + std::to_string(sample.opset) +
-                           ", \"shardwright\" : 1]> sample (" + sample.inputs + ") => () { " + sample.nodes + " }";
+                           ", \"shardwright\" : 1, \"com.microsoft\" : 1]> sample (" + sample.inputs + ") => () { " +
+                           sample.nodes + " }";
   const auto status = onnx::OnnxParser::Parse(proto, text.c_str());
   if (!status.IsOK()) return internalError(status.ErrorMessage());
   return proto;
