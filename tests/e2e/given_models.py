@@ -1,5 +1,6 @@
 """What tests over the given models share: where they are, and that a plan of one equals its expected outputs."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -10,7 +11,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
 CACHE = pathlib.Path(os.environ.get("SHARDWRIGHT_CACHE", pathlib.Path.home() / ".cache" / "shardwright"))
-MODELS = ["gpt2", "llama", "llama-attention", "minilm", "mixtral", "resnet", "vit"]
+MODELS = sorted(path.parent.name for path in (ROOT / "tests" / "models").glob("*/model.onnx"))
 
 
 def runTool(tool, *arguments):
@@ -43,7 +44,10 @@ class GivenModels(unittest.TestCase):
         plan = self.folder / "plan"
         compiled = runTool("shardc", self.modelPath(model), "-o", plan, *options)
         self.assertEqual(compiled.returncode, 0, compiled.stderr)
+        own = ROOT / "tests" / "models" / model / "tolerance.json"
+        tolerance = json.loads(own.read_text()) if own.exists() else {"rtol": 1e-3, "atol": 1e-4}
+        limits = [text for name, value in tolerance.items() for text in (f"--{name}", str(value))]
         for data in sorted((ROOT / "tests" / "models" / model).glob("test_data_set_*")):
-            run = runTool("shardrun", plan, "--data", data, "--check", "--rtol", "1e-3", "--atol", "1e-4")
+            run = runTool("shardrun", plan, "--data", data, "--check", *limits)
             self.assertEqual(run.returncode, 0, f"{data.name}: {run.stdout}{run.stderr}")
         shutil.rmtree(plan)

@@ -11,7 +11,9 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
 MODELS = ROOT / "tests" / "models"
-LAYERS = {"gpt2": 2, "llama": 2, "llama-attention": 2, "mixtral": 2, "vit": 2}
+# How often something is added to the hidden state: attention, cross attention, a feed-forward network, or two of them at once.
+BRANCHES = {"bert-fused": 4, "falcon": 2, "gpt2": 4, "gpt2-fp16": 4, "llama": 4, "llama-attention": 4, "llama-int4": 4,
+            "mixtral": 4, "phi3": 4, "t5": 10, "vit": 4}
 
 
 def runTool(tool, *arguments):
@@ -31,7 +33,8 @@ class TemporaryFolderTest(unittest.TestCase):
 
 
 class ChosenPlanTest(TemporaryFolderTest):
-    """Without annotation a transformer gets what is prescribed by hand: two all-reduces a layer, and every rank its share."""
+    """Without annotation a transformer gets what is prescribed by hand: one all-reduce where a branch ends, and every rank its
+    share, or a little more of models so small that heads which two ranks must hold are a good part of them."""
 
     def check(self, model, numRanks):
         plan = self.compile(model, "--mesh", f"tp={numRanks}")
@@ -40,13 +43,13 @@ class ChosenPlanTest(TemporaryFolderTest):
         # A reduce-scatter and an all-gather are an all-reduce; one more of either belongs to the embedding, one to the logits.
         pairs = min(counts.get("reduce-scatter", 0), counts.get("all-gather", 0))
         others = sum(counts.values()) - counts.get("all-reduce", 0) - 2 * pairs
-        self.assertLessEqual(counts.get("all-reduce", 0) + pairs + others, 2 * LAYERS[model] + 2, counts)
+        self.assertLessEqual(counts.get("all-reduce", 0) + pairs + others, BRANCHES[model] + 2, counts)
         whole = sum(os.path.getsize(f) for f in (self.compile(model, name="whole") / "weights").iterdir())
         largest = max(rank["weightBytes"] for rank in report["ranks"])
-        self.assertLessEqual(largest, 1.1 * whole / numRanks)
+        self.assertLessEqual(largest, (1.3 if model in ("falcon", "phi3") else 1.1) * whole / numRanks)
 
 
-for model in LAYERS:
+for model in BRANCHES:
     for numRanks in (2, 4):
         setattr(ChosenPlanTest, f"test_{model.replace('-', '_')}_tp{numRanks}",
                 lambda self, model=model, numRanks=numRanks: self.check(model, numRanks))
