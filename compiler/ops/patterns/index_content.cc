@@ -58,6 +58,23 @@ std::optional<IndexContent> contentOfSum(mlir::Operation* op, int64_t sign, cons
   return left;
 }
 
+// A product with what is the same everywhere.
+std::optional<IndexContent> contentOfProduct(mlir::Operation* op, const Facts& facts) {
+  std::optional<IndexContent> a = indexContent(op->getOperand(0), facts), b = indexContent(op->getOperand(1), facts);
+  if (!a || !b) return std::nullopt;
+  size_t rank = dimsOf(op->getResult(0).getType()).size();
+  IndexContent left = broadcastTo(*a, dimsOf(op->getOperand(0).getType()), rank);
+  IndexContent right = broadcastTo(*b, dimsOf(op->getOperand(1).getType()), rank);
+  auto isSame = [](const IndexContent& content) {
+    return llvm::all_of(content.steps, [](Expr step) { return step == Expr(0); });
+  };
+  if (isSame(left)) std::swap(left, right);
+  if (!isSame(right)) return std::nullopt;
+  left.base *= right.base;
+  for (Expr& step : left.steps) step *= right.base;
+  return left;
+}
+
 }  // namespace
 
 std::optional<IndexContent> indexContent(mlir::Value value, const Facts& facts) {
@@ -72,6 +89,7 @@ std::optional<IndexContent> indexContent(mlir::Value value, const Facts& facts) 
   if (name == "Range") return contentOfRange(view);
   if (name == "Add") return contentOfSum(op, 1, facts);
   if (name == "Sub") return contentOfSum(op, -1, facts);
+  if (name == "Mul") return contentOfProduct(op, facts);
   bool regroups = name == "Reshape" || name == "Unsqueeze" || name == "Squeeze" || name == "Flatten";
   if (!regroups && name != "Expand" && name != "Cast") return std::nullopt;
   std::optional<IndexContent> content = indexContent(op->getOperand(0), facts);

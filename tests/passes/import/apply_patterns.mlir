@@ -192,6 +192,29 @@ func.func @mask(%mask: tensor<?x?xi1, #dist.exprs<["b", "t"]>>) -> (tensor<?x1x1
 
 // -----
 
+// The same lookup of a flat mask, at the positions t + T·b; positions that run over the end of a row must stay.
+// CHECK-LABEL: @flat_mask(
+func.func @flat_mask(%mask: tensor<?x?xi1, #dist.exprs<["b", "t"]>>) -> (tensor<?x1x?x1xi1, #dist.exprs<["b", 1, "t", 1]>>, tensor<?x1x?x1xi1, #dist.exprs<["b", 1, "n", 1]>>) {
+  %none = "onnx.None"() : () -> none
+  %t = "onnx.ShapeValue"() {exprs = #dist.exprs<["t"]>} : () -> tensor<1xi64>
+  %b = "onnx.Range"(%none, %none, %none) {static = [#dist.exprs<[0]>, #dist.exprs<["b"]>, #dist.exprs<[1]>]} : (none, none, none) -> tensor<?xi64, #dist.exprs<["b"]>>
+  %rows = "onnx.Unsqueeze"(%b, %none) {static = [unit, #dist.exprs<[1, 2]>]} : (tensor<?xi64, #dist.exprs<["b"]>>, none) -> tensor<?x1x1xi64, #dist.exprs<["b", 1, 1]>>
+  %starts = "onnx.Mul"(%rows, %t) : (tensor<?x1x1xi64, #dist.exprs<["b", 1, 1]>>, tensor<1xi64>) -> tensor<?x1x1xi64, #dist.exprs<["b", 1, 1]>>
+  %all = "onnx.Range"(%none, %none, %none) {static = [#dist.exprs<[0]>, #dist.exprs<["t"]>, #dist.exprs<[1]>]} : (none, none, none) -> tensor<?xi64, #dist.exprs<["t"]>>
+  %some = "onnx.Range"(%none, %none, %none) {static = [#dist.exprs<[0]>, #dist.exprs<["n"]>, #dist.exprs<[1]>]} : (none, none, none) -> tensor<?xi64, #dist.exprs<["n"]>>
+  %i = "onnx.Add"(%all, %starts) : (tensor<?xi64, #dist.exprs<["t"]>>, tensor<?x1x1xi64, #dist.exprs<["b", 1, 1]>>) -> tensor<?x1x?xi64, #dist.exprs<["b", 1, "t"]>>
+  %j = "onnx.Add"(%some, %starts) : (tensor<?xi64, #dist.exprs<["n"]>>, tensor<?x1x1xi64, #dist.exprs<["b", 1, 1]>>) -> tensor<?x1x?xi64, #dist.exprs<["b", 1, "n"]>>
+  %flat = "onnx.Flatten"(%mask) {axis = 2 : i64} : (tensor<?x?xi1, #dist.exprs<["b", "t"]>>) -> tensor<?x1xi1, #dist.exprs<["b*t", 1]>>
+  // CHECK-DAG: %[[Y:.*]] = "onnx.Reshape"(%arg0{{.*}} -> tensor<?x1x?x1xi1, #dist.exprs<["b", 1, "t", 1]>>
+  // CHECK-DAG: %[[Z:.*]] = "onnx.Gather"
+  // CHECK: return %[[Y]], %[[Z]]
+  %0 = "onnx.Gather"(%flat, %i) {axis = 0 : i64} : (tensor<?x1xi1, #dist.exprs<["b*t", 1]>>, tensor<?x1x?xi64, #dist.exprs<["b", 1, "t"]>>) -> tensor<?x1x?x1xi1, #dist.exprs<["b", 1, "t", 1]>>
+  %1 = "onnx.Gather"(%flat, %j) {axis = 0 : i64} : (tensor<?x1xi1, #dist.exprs<["b*t", 1]>>, tensor<?x1x?xi64, #dist.exprs<["b", 1, "n"]>>) -> tensor<?x1x?x1xi1, #dist.exprs<["b", 1, "n", 1]>>
+  return %0, %1 : tensor<?x1x?x1xi1, #dist.exprs<["b", 1, "t", 1]>>, tensor<?x1x?x1xi1, #dist.exprs<["b", 1, "n", 1]>>
+}
+
+// -----
+
 // Rows from -2 on, as exporters write x[:, [-2]] along a dim in front: a window.
 // CHECK-LABEL: @row(
 func.func @row(%x: tensor<6x?xf32, #dist.exprs<[6, "b"]>>) -> tensor<1x?xf32, #dist.exprs<[1, "b"]>> {
