@@ -19,7 +19,8 @@ std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh, const st
 
 // stage
 std::unique_ptr<mlir::Pass> createAssignStagesPass();
-std::unique_ptr<mlir::Pass> createAssignStagesPass(int64_t microbatches, const std::string& schedule);
+std::unique_ptr<mlir::Pass> createAssignStagesPass(int64_t microbatches, const std::string& schedule,
+                                                   int64_t memoryLimit);
 std::unique_ptr<mlir::Pass> createSplitStagesPass();
 
 // propagate

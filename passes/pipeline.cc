@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "compiler/dist/dist_dialect.h"
+#include "compiler/emit/memory_limit.h"
 #include "compiler/emit/step_dialect.h"
 #include "compiler/ops/row_op.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -23,7 +24,7 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   // annotate
   manager.addPass(createAnnotatePass(options.mesh, options.shardSpec));
   // stage
-  manager.addPass(createAssignStagesPass(options.microbatches, options.schedule));
+  manager.addPass(createAssignStagesPass(options.microbatches, options.schedule, options.memoryLimit));
   manager.addPass(createSplitStagesPass());
   // propagate
   manager.addPass(createChooseStrategiesPass());
@@ -62,9 +63,10 @@ StatusOr<plan::Plan> compile(const CompileOptions& options) {
   emit.target = std::move(target);
   emit.writeWeights = options.writeWeights;
   if (options.verbose) emit.progress = printProgress;
-  if (!options.dryRun) return emitPlan(*module, emit);
   SW_ASSIGN_OR_RETURN(EmittedPlan emitted, buildPlan(*module, emit.target));
-  return std::move(emitted.plan);
+  if (options.memoryLimit > 0) SW_RETURN_IF_ERROR(checkMemoryLimit(emitted.plan, options.memoryLimit));
+  if (options.dryRun) return std::move(emitted.plan);
+  return writePlan(std::move(emitted), *module, emit);
 }
 
 }  // namespace shardwright

@@ -42,10 +42,9 @@ int usage(const std::string& message) {
 
 // Options of the command line that are fixed but not built; each says so.
 struct NotBuilt {
-  std::string annotated, memoryLimit;
+  std::string annotated;
   const char* used() const {
     if (!annotated.empty()) return "--annotated";
-    if (!memoryLimit.empty()) return "--memory-limit";
     return nullptr;
   }
 };
@@ -76,7 +75,9 @@ int main(int argc, char** argv) {
   app.add_flag("--dry-run", options.dryRun, "Decide and report, write nothing");
   app.add_option("--dump-after-each", options.dumpFolder, "Write the IR after each pass")->option_text("DIR");
   app.add_flag("-v,--verbose", options.verbose, "Say what is being done");
-  app.add_option("--memory-limit", notBuilt.memoryLimit, "Bytes per rank")->option_text("BYTES");
+  app.add_option("--memory-limit", options.memoryLimit, "What a rank may hold: weights and values at the assumed sizes")
+      ->check(CLI::PositiveNumber)
+      ->option_text("BYTES");
   app.add_option("--microbatches", options.microbatches, "Parts that a run's batch is cut into")->option_text("M");
   app.add_option("--schedule", options.schedule, "Of microbatches: gpipe, 1f1b, interleaved or interleaved:CHUNKS")
       ->option_text("NAME");

@@ -73,9 +73,8 @@ StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target) 
   return emitted;
 }
 
-StatusOr<plan::Plan> emitPlan(mlir::ModuleOp module, const EmitOptions& options) {
+StatusOr<plan::Plan> writePlan(EmittedPlan emitted, mlir::ModuleOp module, const EmitOptions& options) {
   SW_RETURN_IF_ERROR(refuseForeignFolder(options.outputFolder));
-  SW_ASSIGN_OR_RETURN(EmittedPlan emitted, buildPlan(module, options.target));
   plan::Plan& plan = emitted.plan;
   SW_ASSIGN_OR_RETURN(FolderReplacement folder, FolderReplacement::begin(options.outputFolder));
   if (!emitted.programs.nests.empty()) {

@@ -26,6 +26,6 @@ struct EmittedPlan {
 StatusOr<EmittedPlan> buildPlan(mlir::ModuleOp module, const CpuTarget& target);
 
 // Writes the folder and returns its plan. kUserError if the output folder exists and is no plan.
-StatusOr<plan::Plan> emitPlan(mlir::ModuleOp module, const EmitOptions& options);
+StatusOr<plan::Plan> writePlan(EmittedPlan emitted, mlir::ModuleOp module, const EmitOptions& options);
 
 }  // namespace shardwright

@@ -260,10 +260,12 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
 
 std::unique_ptr<mlir::Pass> createAssignStagesPass() { return std::make_unique<AssignStages>(); }
 
-std::unique_ptr<mlir::Pass> createAssignStagesPass(int64_t microbatches, const std::string& schedule) {
+std::unique_ptr<mlir::Pass> createAssignStagesPass(int64_t microbatches, const std::string& schedule,
+                                                   int64_t memoryLimit) {
   auto pass = std::make_unique<AssignStages>();
   pass->microbatches = microbatches;
   pass->schedule = schedule;
+  pass->memoryLimit = memoryLimit;
   return pass;
 }
 

@@ -70,6 +70,17 @@ class NoWeightsTest(TemporaryFolderTest):
         self.assertIn("--no-weights", result.stderr)
 
 
+class DryRunTest(TemporaryFolderTest):
+    def test_it_reports_and_writes_nothing(self):
+        plan = self.folder / "plan"
+        result = runTool("shardc", MODELS / "gpt2" / "model.onnx", "-o", plan, "--mesh", "pp=2,tp=2", "--microbatches", "4",
+                         "--dry-run")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for text in ("pp=2, tp=2: 4 ranks", "all-reduce", "schedule gpipe, 4 microbatches", "predicted"):
+            self.assertIn(text, result.stdout)
+        self.assertFalse(plan.exists())
+
+
 class RefusalTest(TemporaryFolderTest):
     """Each with status 2, a message that says where and what, and nothing under the plan's name."""
 
@@ -104,6 +115,18 @@ class RefusalTest(TemporaryFolderTest):
 
     def test_option_without_a_number(self):
         self.refused(MODELS / "gpt2" / "model.onnx", "--dim", "batch", says=["NAME=N"])
+
+    def test_memory_limit_that_a_rank_passes(self):
+        self.refused(MODELS / "gpt2" / "model.onnx", "--mesh", "tp=2", "--memory-limit", "100000",
+                     says=["rank 0 (tp=0) needs", "of weights", "batch=1, sequence=128"])
+
+    def test_memory_limit_that_no_cut_keeps(self):
+        self.refused(MODELS / "gpt2" / "model.onnx", "--mesh", "pp=2", "--memory-limit", "100000",
+                     says=["no cut into 2 stages", "the smallest limit that can be met is"])
+
+    def test_memory_limit_that_is_kept(self):
+        view = runTool("shardc", MODELS / "gpt2" / "model.onnx", "--mesh", "tp=2", "--memory-limit", "1600000", "--dry-run")
+        self.assertEqual(view.returncode, 0, view.stderr)
 
     def test_folder_that_is_no_plan(self):
         foreign = self.folder / "mine"

@@ -153,7 +153,8 @@ StatusOr<std::vector<HostTensor>> compileAndRun(mlir::ModuleOp module, const Rul
   EmitOptions options;
   options.outputFolder = folder.path + "/plan";
   SW_ASSIGN_OR_RETURN(options.target, CpuTarget::resolve(""));
-  SW_RETURN_IF_ERROR(emitPlan(module, options).status());
+  SW_ASSIGN_OR_RETURN(EmittedPlan emitted, buildPlan(module, options.target));
+  SW_RETURN_IF_ERROR(writePlan(std::move(emitted), module, options).status());
   SessionOptions session;
   session.threadsPerRank = 1;
   SW_ASSIGN_OR_RETURN(auto opened, Session::open(options.outputFolder, session));
