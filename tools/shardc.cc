@@ -112,5 +112,7 @@ int main(int argc, char** argv) {
   auto decided = shardwright::reportPlan(*plan, "");
   if (!decided.ok()) return report(decided.status());
   std::fputs(shardwright::reportText(*decided, -1, shardwright::StepListing::kLeftOut).c_str(), stdout);
+  if (std::fflush(stdout) != 0)
+    return report(shardwright::environmentError("shardc: standard output cannot be written"));
   return 0;
 }

@@ -122,6 +122,8 @@ int main(int argc, char** argv) {
   }
   int status = shardwright::exitStatus(shardwright::run(options));
   std::cout.flush();
+  if (!std::cout && status == 0)
+    status = shardwright::exitStatus(shardwright::environmentError("standard output: cannot be written"));
   // A rank that never returned (the failure says so) must not keep the program from ending.
   _exit(status);
 }

@@ -1,6 +1,8 @@
 // shardview: says what is in a plan. Exit status: 0 done, 1 a verification failed, 2 the input is wrong, 3 the environment.
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string>
 
 #include "runtime/exec/kernel_table.h"
@@ -60,6 +62,7 @@ int run(const Options& options) {
   StepListing steps = options.steps ? StepListing::kListed : StepListing::kLeftOut;
   std::string text = options.json ? reportJson(*report, options.rank) : reportText(*report, options.rank, steps);
   std::fputs(text.c_str(), stdout);
+  if (std::fflush(stdout) != 0) return fail(environmentError(std::string("standard output: ") + std::strerror(errno)));
   return 0;
 }
 

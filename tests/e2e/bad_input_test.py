@@ -157,6 +157,9 @@ SHARDC = {
     "batch_that_is_no_symbol": (["MODEL", "-o", "PLAN", "--mesh", "dp=2", "--batch", "rows"], ["rows", "batch"]),
     "unknown_target": (["MODEL", "-o", "PLAN", "--target", "tpu"], ["--target takes cpu"]),
     "unknown_cpu": (["MODEL", "-o", "PLAN", "--target", "cpu:z80"], ["z80"]),
+    "schedule_that_is_none": (["MODEL", "-o", "PLAN", "--mesh", "pp=2", "--schedule", "fifo"], ["fifo", "gpipe"]),
+    "no_microbatches": (["MODEL", "-o", "PLAN", "--mesh", "pp=2", "--microbatches", "0"], ["microbatches", "0"]),
+    "more_stages_than_ops": (["MODEL", "-o", "PLAN", "--mesh", "pp=99"], ["99 stages"]),
     "explained_tensor_that_is_none": (["MODEL", "-o", "PLAN", "--explain", "wid"], ["wid"]),
     "folder_that_is_no_plan": (["MODEL", "-o", "AT"], ["is no plan"]),
     "plan_that_is_a_file": (["MODEL", "-o", "MODEL"], ["is no plan"]),
@@ -183,6 +186,8 @@ SHARDRUN = {
     "outputs_in_no_folder": (["GOOD", "--outputs", "AT/a/b"], WRONG, ["--outputs", "a/b"]),
     "report_in_no_folder": (["GOOD", "--json", "AT/a/b.json"], WRONG, ["a/b.json"]),
     "report_on_a_full_device": (["GOOD", "--json", "/dev/full"], ENVIRONMENT, ["/dev/full", "No space left"]),
+    "trace_in_no_folder": (["GOOD", "--trace", "AT/a/b.json"], WRONG, ["a/b.json"]),
+    "trace_on_a_full_device": (["GOOD", "--trace", "/dev/full"], ENVIRONMENT, ["/dev/full", "No space left"]),
     "report_that_is_a_folder": (["GOOD", "--json", "AT"], WRONG, ["shardwright-bad"]),
 }
 
@@ -409,6 +414,13 @@ class BadInputTest(unittest.TestCase):
         plan = self.copyOfPlan()
         self.ends(ENVIRONMENT, ["File too large"], "shardc", "MODEL", "-o", plan, before=limit)
         self.assertEqual(runTool("shardview", plan, "--verify").returncode, 0)
+
+    def test_standard_output_that_is_full(self):
+        for tool, arguments in (("shardview", ["GOOD"]), ("shardrun", ["GOOD"]), ("shardc", ["MODEL", "--dry-run"])):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([BIN / tool, *map(self.place, arguments)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertEqual(result.returncode, ENVIRONMENT, result.stderr)
+            self.assertIn("standard output", result.stderr)
 
     def test_folders_that_cannot_be_written(self):
         """The kernel's own folders take no files, from root neither."""
