@@ -21,7 +21,7 @@ struct CompileOptions {
   std::string dumpFolder;  // where the IR is written after each pass; empty: nowhere
   int64_t microbatches = 1;
   int64_t memoryLimit = 0;  // bytes per rank; 0: none
-  std::string schedule;     // of microbatches: "gpipe", "1f1b", "interleaved"; empty: the default
+  std::string schedule;     // of microbatches: "gpipe", "1f1b", "interleaved"; empty: by cost
   std::string explain;      // a tensor whose sharding is explained on stdout; empty: none
   bool writeWeights = true;
   bool dryRun = false;   // decide and report, write nothing

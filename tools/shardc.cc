@@ -79,7 +79,8 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->option_text("BYTES");
   app.add_option("--microbatches", options.microbatches, "Parts that a run's batch is cut into")->option_text("M");
-  app.add_option("--schedule", options.schedule, "Of microbatches: gpipe, 1f1b, interleaved or interleaved:CHUNKS")
+  app.add_option("--schedule", options.schedule,
+                 "Of microbatches: gpipe, 1f1b, interleaved or interleaved:CHUNKS (default: by predicted time)")
       ->option_text("NAME");
   app.add_option("--annotated", notBuilt.annotated, "Write the model with its shardings")->option_text("OUT.onnx");
   app.add_option("--explain", options.explain, "Say where a tensor's sharding comes from")->option_text("TENSOR");

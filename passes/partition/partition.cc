@@ -155,14 +155,14 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
     return tensorType(localDims(sharding, dimsOf(global), mesh_), tensor.getElementType());
   }
 
-  ShardingAttr attrOf(const Sharding& sharding) const {
-    return mlir::cast<ShardingAttr>(shardingAttr(&const_cast<Partition*>(this)->getContext(), sharding, mesh_));
+  ShardingAttr attrOf(mlir::OpBuilder& builder, const Sharding& sharding) const {
+    return mlir::cast<ShardingAttr>(shardingAttr(builder.getContext(), sharding, mesh_));
   }
 
   mlir::Value read(mlir::OpBuilder& builder, mlir::Value port, mlir::Type type, const Sharding& sharding) const {
     mlir::Value part = microbatchOf(builder, port, type);
     if (!part) return {};
-    return builder.create<dist::ReadOp>(port.getLoc(), localType(type, sharding), part, attrOf(sharding));
+    return builder.create<dist::ReadOp>(port.getLoc(), localType(type, sharding), part, attrOf(builder, sharding));
   }
 
   // Of the ranks that hold the same part the first writes it.
@@ -174,7 +174,7 @@ struct Partition : mlir::PassWrapper<Partition, mlir::OperationPass<mlir::Module
     for (const SubAxis& sub : freeAxes(mesh_, sharding.usedAxes())) others += mesh_.coordinate(sub);
     ExprsAttr guard;
     if (others != Expr(0)) guard = ExprsAttr::get(builder.getContext(), {Expr(1) - Expr::min(others, 1)});
-    builder.create<dist::WriteOp>(value.getLoc(), value, part, attrOf(sharding), guard);
+    builder.create<dist::WriteOp>(value.getLoc(), value, part, attrOf(builder, sharding), guard);
     return true;
   }
 

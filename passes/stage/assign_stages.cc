@@ -13,6 +13,7 @@
 #include "compiler/target/cost_model.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/passes.h"
+#include "runtime/plan/schedule.h"
 
 namespace shardwright {
 namespace {
@@ -32,7 +33,8 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
 
   Option<int64_t> microbatches{*this, "microbatches", llvm::cl::desc("parts that the batch is cut into"),
                                llvm::cl::init(1)};
-  Option<std::string> schedule{*this, "schedule", llvm::cl::desc("gpipe, 1f1b, interleaved or interleaved:N"),
+  Option<std::string> schedule{*this, "schedule",
+                               llvm::cl::desc("gpipe, 1f1b, interleaved or interleaved:N; empty: by cost"),
                                llvm::cl::init("")};
   Option<int64_t> memoryLimit{*this, "memory-limit", llvm::cl::desc("bytes per rank; 0: none"), llvm::cl::init(0)};
   Option<std::string> machineName{*this, "machine", llvm::cl::desc("the built-in machine that times are of"),
@@ -187,23 +189,66 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
       auto pin = op.getAttrOfType<mlir::IntegerAttr>(kStagePinAttr);
       graph.nodes.push_back({describe(&op), seconds_.lookup(&op), pin ? static_cast<int>(pin.getInt()) : -1});
     }
-    if (static_cast<int64_t>(ops.size()) < pipeline_.numChunks())
-      return userError("axis pp wants " + std::to_string(pipeline_.numChunks()) + " stages, and the model has " +
-                       std::to_string(ops.size()) + " ops to put there; use a smaller axis");
     for (mlir::Operation& op : block().without_terminator()) addValues(&op, index, graph);
-    StageCutOptions options;
-    options.numStages = static_cast<int>(pipeline_.numChunks());
-    // A pipeline is for many batches, even where one run has one part: balanced stages hold and compute equal shares.
-    options.microbatches = static_cast<int>(std::max(pipeline_.microbatches, 4 * pipeline_.numChunks()));
-    options.memoryLimit = memoryLimit;
-    const CollectiveCurve& curve = machine_.curve(CollectiveCost::kPermute, 2);
-    options.latencySeconds = curve.latencySeconds;
-    options.bytesPerSecond = curve.bytesPerSecondAt(1 << 20);
-    SW_ASSIGN_OR_RETURN(StageCut found, cutStages(graph, options));
+    auto pinned = llvm::find_if(graph.nodes, [](const StageGraph::Node& node) { return node.pin >= 0; });
+    if (pipeline_.chunks > 1 && pinned != graph.nodes.end())
+      return userError("--schedule " + schedule + ": node " + pinned->name + " is pinned to stage " +
+                       std::to_string(pinned->pin) +
+                       ", and each stage has several chunks of the model; use schedule gpipe");
+    SW_ASSIGN_OR_RETURN(StageCut found, cutInto(pipeline_.numChunks(), graph));
+    if (schedule.empty()) SW_RETURN_IF_ERROR(tryChunks(graph, found));
+    setPipeline(getOperation(), pipeline_);
     mlir::Builder builder(&getContext());
     for (size_t i = 0; i < ops.size(); ++i) ops[i]->setAttr(kStageAttr, builder.getI64IntegerAttr(found.stageOf[i]));
     record(found);
     return Status();
+  }
+
+  StatusOr<StageCut> cutInto(int64_t numChunks, const StageGraph& graph) const {
+    if (static_cast<int64_t>(graph.nodes.size()) < numChunks)
+      return userError("axis pp wants " + std::to_string(numChunks) + " stages, and the model has " +
+                       std::to_string(graph.nodes.size()) + " ops to put there; use a smaller axis");
+    StageCutOptions options;
+    options.numStages = static_cast<int>(numChunks);
+    // A pipeline is for many batches, even where one run has one part: balanced stages hold and compute equal shares.
+    options.microbatches = static_cast<int>(std::max(pipeline_.microbatches, 4 * numChunks));
+    options.memoryLimit = memoryLimit;
+    const CollectiveCurve& curve = machine_.curve(CollectiveCost::kPermute, 2);
+    options.latencySeconds = curve.latencySeconds;
+    options.bytesPerSecond = curve.bytesPerSecondAt(1 << 20);
+    return cutStages(graph, options);
+  }
+
+  // Where the user names no schedule: two chunks per rank, if the run then ends sooner by more than the model of costs errs.
+  // Pins are to stages, and a limit is a stage's, so that with either there is one chunk.
+  Status tryChunks(const StageGraph& graph, StageCut& found) {
+    constexpr int64_t kChunks = 2;
+    constexpr double kWorthwhile = 0.95;
+    bool isPinned = llvm::any_of(graph.nodes, [](const StageGraph::Node& node) { return node.pin >= 0; });
+    if (isPinned || memoryLimit > 0 || pipeline_.microbatches < 2) return Status();
+    if (static_cast<int64_t>(graph.nodes.size()) < kChunks * pipeline_.stages) return Status();
+    SW_ASSIGN_OR_RETURN(StageCut finer, cutInto(kChunks * pipeline_.stages, graph));
+    SW_ASSIGN_OR_RETURN(double plain, runSeconds(pipeline_.schedule, 1, found));
+    SW_ASSIGN_OR_RETURN(double interleaved, runSeconds("interleaved", kChunks, finer));
+    if (interleaved > kWorthwhile * plain) return Status();
+    pipeline_.schedule = "interleaved";
+    pipeline_.chunks = kChunks;
+    found = std::move(finer);
+    return Status();
+  }
+
+  StatusOr<double> runSeconds(const std::string& name, int64_t chunks, const StageCut& cut) const {
+    ScheduleShape shape;
+    shape.numRanks = static_cast<int>(pipeline_.stages);
+    shape.microbatches = static_cast<int>(pipeline_.microbatches);
+    shape.chunksPerRank = static_cast<int>(chunks);
+    SW_ASSIGN_OR_RETURN(std::vector<ActionList> actions, makeSchedule(name, shape));
+    ScheduleCosts costs;
+    costs.seconds = [&](int stage, const plan::Entry::Action& action) {
+      return cut.stages[action.chunk() * static_cast<size_t>(pipeline_.stages) + static_cast<size_t>(stage)].seconds();
+    };
+    SW_ASSIGN_OR_RETURN(SimulatedSchedule simulated, simulate(actions, costs));
+    return simulated.seconds;
   }
 
   static std::string describe(mlir::Operation* op) {

@@ -7,6 +7,7 @@
 // RUN: not shard-opt %t/small.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=BATCH %s
 // RUN: not shard-opt %t/small.mlir --assign-stages 2>&1 | FileCheck --check-prefix=SMALL %s
 // RUN: not shard-opt %t/pins.mlir --assign-stages 2>&1 | FileCheck --check-prefix=PINS %s
+// RUN: not shard-opt %t/pins.mlir --assign-stages="schedule=interleaved" 2>&1 | FileCheck --check-prefix=PINCHUNKS %s
 
 // SCHEDULE: --schedule zigzag: allowed are gpipe, 1f1b, interleaved and interleaved:N
 // CHUNKS: --schedule interleaved:1: give interleaved:N with N chunks per rank, 2 or more
@@ -16,6 +17,7 @@
 // SIZE: Shape_1 (onnx.ShapeValue): computes with the size of the batch
 // BATCH: --microbatches 2: no input has a symbolic first dim to cut; say which symbol is the batch with --batch
 // SMALL: axis pp wants 3 stages, and the model has 1 ops to put there; use a smaller axis
+// PINCHUNKS: --schedule interleaved: node MatMul_1 is pinned to stage 1, and each stage has several chunks of the model; use schedule gpipe
 // PINS: node 'MatMul_2' is pinned to stage 0, and node 'MatMul_1', whose result it needs, to stage 1
 
 //--- model.mlir
