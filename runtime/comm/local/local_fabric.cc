@@ -86,7 +86,8 @@ class LocalWorld final : public World {
     if (outcome == RunState::Outcome::kFailed) return state_->run->failure();
     if (outcome == RunState::Outcome::kDeadline) {
       return environmentError(name + ": waited " + std::to_string(deadline_->count()) + " ms for rank " +
-                              std::to_string(peer) + ", which has sent nothing on channel " + std::to_string(channel));
+                              std::to_string(peer) + ", which has sent nothing on channel " + std::to_string(channel) +
+                              "; a slow rank needs a longer --timeout");
     }
     Status taken = box.take(block, dtype, copyWidth(dtype));
     return taken.ok() ? taken : taken.within(name + ": from rank " + std::to_string(peer));

@@ -126,7 +126,7 @@ TEST(Session, no_plan_and_a_rank_that_cannot_load) {
   EXPECT_NE(session.status().message().find("damaged"), std::string::npos);
 }
 
-// Stands between one rank and its world: the rank's collectives fail, or never come.
+// Stands between one rank and its world: what the rank sends and its collectives fail, or come late.
 enum class Mishap { kFail, kStall };
 
 class BadCommunicator : public Communicator {
@@ -161,6 +161,10 @@ class BadWorld : public World {
     return std::unique_ptr<Communicator>(new BadCommunicator(std::move(group), mishap_, left_));
   }
   Status send(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) override {
+    if (left_->fetch_sub(1) <= 0) {
+      if (mishap_ == Mishap::kFail) return environmentError(name + ": the cable is cut");
+      std::this_thread::sleep_for(milliseconds(700));
+    }
     return inner_->send(peer, channel, block, dtype, name);
   }
   Status receive(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) override {
@@ -175,7 +179,41 @@ class BadWorld : public World {
   std::atomic<int>* left_;
 };
 
-// Runs twice; the second time, rank 1 of 3 has the mishap. Returns what the second run says. A rank that is left to
+// Stage 0 passes x on to stage 1, which passes it back to be y.
+struct TwoStagePlan : PlanBuilder {
+  explicit TwoStagePlan(const std::string& folder) {
+    axis("pp", 2);
+    symbol("batch", 64);
+    uint32_t x = input("x", DType::kFloat32, {"batch", "4"}), y = output("y", DType::kFloat32, {"batch", "4"});
+    auto* first = program("first");
+    uint32_t in = buffer(first, "x", plan::Buffer::INPUT, DType::kFloat32, "4*batch", x);
+    uint32_t back = buffer(first, "back", plan::Buffer::TEMPORARY, DType::kFloat32, "4*batch", 0, 1, 2);
+    uint32_t out = buffer(first, "y", plan::Buffer::OUTPUT, DType::kFloat32, "4*batch", y);
+    transfer(first, "down", true, 1, view(first, in, {"batch", "4"}));
+    transfer(first, "up", false, 1, view(first, back, {"batch", "4"}));
+    kernel(first, "copy", "write", {view(first, back, {"batch", "4"})}, {view(first, out, {"batch", "4"})});
+    auto* second = program("second");
+    uint32_t here = buffer(second, "here", plan::Buffer::TEMPORARY, DType::kFloat32, "4*batch", 0, 0, 1);
+    transfer(second, "from above", false, 0, view(second, here, {"batch", "4"}));
+    transfer(second, "back up", true, 0, view(second, here, {"batch", "4"}));
+    auto* entry = plan.add_entries();
+    entry->set_name("main");
+    entry->add_stages()->add_chunks(0);
+    entry->add_stages()->add_chunks(1);
+    if (!savePlan(folder, plan).ok()) std::abort();
+  }
+
+ private:
+  void transfer(plan::Program* program, const std::string& name, bool send, int peer, const plan::View& view) {
+    auto* what = step(program, name)->mutable_transfer();
+    what->set_send(send);
+    what->set_channel(send == (peer == 1) ? 4 : 5);  // 4 goes down, 5 comes up
+    what->set_peer(expr(std::to_string(peer)));
+    *what->mutable_view() = view;
+  }
+};
+
+// Runs twice; the second time, rank 1 has the mishap. Returns what the second run says. A rank that is left to
 // itself goes on using what it was given, which therefore stays.
 Status runWith(Mishap mishap, const std::string& folder, milliseconds timeout) {
   struct Given {
@@ -219,6 +257,27 @@ TEST(Session, a_stalling_rank_is_named_and_nobody_hangs) {
     EXPECT_NE(status.message().find(text), std::string::npos) << status.message();
   }
   std::this_thread::sleep_for(milliseconds(800));  // what was left to itself ends before the test program
+}
+
+TEST(Session, a_stage_that_fails_to_send_is_named_and_nobody_hangs) {
+  std::string folder = testFolder();
+  TwoStagePlan built(folder);
+  Status status = runWith(Mishap::kFail, folder, std::chrono::seconds(60));
+  EXPECT_EQ(status.code(), StatusCode::kEnvironment);
+  for (const char* text : {"rank 1 (pp=1): step back up (node /node/back up)", "the cable is cut"}) {
+    EXPECT_NE(status.message().find(text), std::string::npos) << status.message();
+  }
+}
+
+TEST(Session, a_stage_that_stalls_is_named_and_nobody_hangs) {
+  std::string folder = testFolder();
+  TwoStagePlan built(folder);
+  Status status = runWith(Mishap::kStall, folder, milliseconds(100));
+  EXPECT_EQ(status.code(), StatusCode::kEnvironment);
+  for (const char* text : {"rank 0 (pp=0): step up", "rank 1", "--timeout"}) {
+    EXPECT_NE(status.message().find(text), std::string::npos) << status.message();
+  }
+  std::this_thread::sleep_for(milliseconds(800));
 }
 
 TEST(Session, report_has_the_fixed_keys) {
