@@ -77,6 +77,33 @@ std::optional<Bound> boundFrom(Expr a, Expr b, const Facts& facts) {
   return std::nullopt;
 }
 
+// The least value of the only symbol from which on the sides are equal, where right below it they are not:
+// max(floordiv(s, 20), 1) = floordiv(s, 20) from 20 on.
+std::optional<Bound> leastFrom(Expr a, Expr b, const Facts& facts) {
+  constexpr int64_t kLarge = int64_t{1} << 20;
+  Expr difference = a - b;
+  if (difference.symbols().size() != 1 || !isOfInputs(*difference.symbols().begin())) return std::nullopt;
+  const std::string symbol = *difference.symbols().begin();
+  auto areEqualFrom = [&](int64_t min) {
+    Facts bounded = facts;
+    SymbolRange range = facts.range(symbol);
+    range.min = min;
+    bounded.setRange(symbol, range);
+    return bounded.provablyEqual(a, b);
+  };
+  int64_t low = facts.range(symbol).min, high = std::min(facts.range(symbol).max, kLarge);
+  if (low >= high || !areEqualFrom(high)) return std::nullopt;
+  while (low < high) {
+    int64_t middle = low + (high - low) / 2;
+    if (areEqualFrom(middle))
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  if (difference.substitute({{symbol, Expr(low - 1)}}) == Expr(0)) return std::nullopt;
+  return Bound{symbol, low};
+}
+
 void takeBound(mlir::ModuleOp module, const Bound& bound) {
   std::vector<SymbolInfo> symbols = symbolsOf(module);
   for (SymbolInfo& symbol : symbols) {
@@ -132,13 +159,16 @@ Status stateEqualities(mlir::ModuleOp module, const std::vector<SizeEquality>& e
   for (const SizeEquality& equality : equalities) {
     Expr a = facts.simplify(equality.a), b = facts.simplify(equality.b);
     if (facts.provablyEqual(a, b)) continue;
-    if (std::optional<Bound> bound = boundFrom(a, b, facts)) {
+    std::optional<Definition> definition;
+    std::optional<Bound> bound = boundFrom(a, b, facts);
+    if (!bound) definition = solve(a, b);
+    if (!bound && !definition) bound = leastFrom(a, b, facts);
+    if (bound) {
       takeBound(module, *bound);
       facts = factsOf(module);
       rewriteEverywhere(module, [&](Expr e) { return facts.simplify(e); });
       continue;
     }
-    std::optional<Definition> definition = solve(a, b);
     if (!definition)
       return userError("sizes " + a.str() + " and " + b.str() +
                        " must be equal, and cannot be proven to be; fix one of their symbols with --dim");

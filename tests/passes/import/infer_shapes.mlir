@@ -86,6 +86,18 @@ module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, 
 
 // -----
 
+// Frames of which the last is left out, beside as many of others: there is one at least.
+// CHECK: module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 20 : i64}}}
+module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {
+  func.func @frames(%x: tensor<?xf32, #dist.exprs<["floordiv(s, 20) - 1"]>>, %y: tensor<?xf32, #dist.exprs<["max(floordiv(s, 20), 1) - 1"]>>) -> none {
+    // CHECK: "onnx.Add"{{.*}} -> tensor<?xf32, #dist.exprs<["floordiv(s, 20) - 1"]>>
+    %0 = "onnx.Add"(%x, %y) : (tensor<?xf32, #dist.exprs<["floordiv(s, 20) - 1"]>>, tensor<?xf32, #dist.exprs<["max(floordiv(s, 20), 1) - 1"]>>) -> none
+    return %0 : none
+  }
+}
+
+// -----
+
 // Where the last position of a sequence is to be one, there is one.
 // CHECK: module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 1 : i64}}}
 module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {
