@@ -48,7 +48,8 @@ void forEachStretch(const plan::View& view, Access access, const std::vector<int
       dims.emplace_back(stride, dim);
   }
   size_t runs = 1;
-  for (const auto& dim : dims) runs = std::min(kMostRuns + 1, runs * static_cast<size_t>(dim.second));
+  for (const auto& dim : dims)
+    runs = std::min(kMostRuns + 1, runs * std::min(kMostRuns + 1, static_cast<size_t>(dim.second)));
   if (runs > kMostRuns) {
     ElementRange range = *elementsOf(view, access, values);
     return visit(static_cast<int64_t>(range.first), static_cast<int64_t>(range.last) + 1);

@@ -14,7 +14,11 @@ struct Sizes {
   std::string text;
 };
 
-int64_t multipleAtLeast(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor * divisor; }
+// The least multiple of the divisor that is at least `value`; the assumed size if the range has none.
+int64_t leastSize(const plan::Symbol& s, int64_t value) {
+  __int128 size = (static_cast<__int128>(value) + s.divisor() - 1) / s.divisor() * s.divisor();
+  return size <= s.max() ? static_cast<int64_t>(size) : s.assumed();
+}
 
 int64_t microbatchesOf(const plan::Plan& plan, const std::string& symbol) {
   int64_t most = 1;
@@ -38,9 +42,9 @@ std::vector<Sizes> sizesToCheck(const PlanUnderCheck& checked, CheckDepth depth)
   for (int slot : checked.sizeSlots) {
     const plan::Symbol& s = checked.plan.symbols(slot);
     auto at = static_cast<size_t>(slot);
-    least.symbols[at] = multipleAtLeast(std::max<int64_t>(s.min(), 1), s.divisor());
-    int64_t larger = s.assumed() + more++ * s.divisor();
-    if (larger <= s.max()) odd.symbols[at] = larger;
+    least.symbols[at] = leastSize(s, std::max<int64_t>(s.min(), 1));
+    __int128 larger = s.assumed() + static_cast<__int128>(more++) * s.divisor();
+    if (larger <= s.max()) odd.symbols[at] = static_cast<int64_t>(larger);
   }
   for (int slot : checked.sizeSlots) {
     const plan::Symbol& s = checked.plan.symbols(slot);
@@ -48,7 +52,7 @@ std::vector<Sizes> sizesToCheck(const PlanUnderCheck& checked, CheckDepth depth)
     // Of the parts of an odd size take the smaller one, of the least size the larger one: the smaller does not run.
     auto whole = static_cast<size_t>(checked.table.slot(s.part_of())), at = static_cast<size_t>(slot);
     int64_t parts = microbatchesOf(checked.plan, s.part_of());
-    least.symbols[at] = (least.symbols[whole] + parts - 1) / parts;
+    least.symbols[at] = (least.symbols[whole] - 1) / parts + 1;
     odd.symbols[at] = std::max<int64_t>(odd.symbols[whole] / parts, 1);
   }
   for (Sizes* sizes : {&least, &odd}) {
