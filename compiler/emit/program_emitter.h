@@ -1,38 +1,44 @@
-// Owns the translation of lowered functions into the plan's programs: for each one for a run ("main") and, where values
-// follow from constants, one for the load ("init"). It does not own the files of the plan folder; see emit_plan.h.
+// Owns the translation of one lowered function into programs: one for a run ("main") and, where values follow from constants,
+// one for the load ("init"). It does not own ports and entries, which functions share; see emit_programs.h.
 #pragma once
 
 #include <map>
+#include <string>
 #include <vector>
 
-#include "compiler/emit/nest_builder.h"
-#include "compiler/emit/plan_tables.h"
-#include "mlir/IR/BuiltinOps.h"
+#include "compiler/emit/emit_programs.h"
+#include "llvm/ADT/DenseMap.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace shardwright {
 
-// A constant of the plan whose bytes lie in a file of the model.
-struct WeightSource {
-  uint32_t constant = 0;  // index into Plan.constants
-  std::string location;   // file
-  int64_t offset = 0, length = 0;
-  // What lies there has fileDims, of which the weight is the window of globalDims from `begin` on.
-  std::vector<int64_t> fileDims, begin;
-  Exprs globalDims;
-  DType dtype = DType::kUndefined;
-  Sharding sharding;
+// Which input or output of the plan an argument of a function is.
+struct PortIndex {
+  bool isOutput = false;
+  uint32_t index = 0;
+};
+using PortIndices = llvm::DenseMap<mlir::Value, PortIndex>;
+
+// One program while it grows.
+struct ProgramState {
+  plan::Program program;
+  std::vector<double> flops;  // by step, at the assumed sizes
+  llvm::DenseMap<mlir::Value, uint32_t> buffers;
+  std::map<std::string, int> names;
 };
 
-// Of a step of the lowered form: its floating point operations on one rank, at the assumed sizes.
-constexpr llvm::StringLiteral kFlopsAttr = "flops";
+// What the programs of all chunks share.
+struct SharedPrograms {
+  explicit SharedPrograms(PlanTables& itsTables) : tables(itsTables) {}
 
-struct EmittedPrograms {
-  std::vector<LoopNest> nests;  // distinct, named
-  std::vector<WeightSource> weights;
-  std::vector<std::vector<double>> flops;  // by program and step
+  PlanTables& tables;
+  std::map<std::string, int> constantNames;
+  std::map<std::string, std::string> nestNames;
+  EmittedPrograms emitted;
 };
 
-// Fills constants, programs, entries, inputs and outputs. The module is in the lowered form; kInternal otherwise.
-StatusOr<EmittedPrograms> emitPrograms(mlir::ModuleOp module, PlanTables& tables);
+// The function is in the lowered form; kInternal otherwise. `init` stays without steps where nothing follows from constants.
+Status emitFunction(mlir::func::FuncOp function, const PortIndices& ports, SharedPrograms& shared, ProgramState& main,
+                    ProgramState& init);
 
 }  // namespace shardwright

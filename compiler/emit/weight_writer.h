@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "compiler/emit/program_emitter.h"
+#include "compiler/emit/emit_programs.h"
 
 namespace shardwright {
 

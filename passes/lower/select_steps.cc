@@ -1,7 +1,7 @@
 #include "compiler/analysis/op_flops.h"
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
-#include "compiler/emit/program_emitter.h"
+#include "compiler/emit/emit_programs.h"
 #include "compiler/emit/step_dialect.h"
 #include "compiler/emit/value_view.h"
 #include "compiler/onnx/onnx_dialect.h"
