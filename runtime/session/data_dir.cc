@@ -42,13 +42,13 @@ Status checkFolder(const std::string& folder) {
 Status refuseExtraInputs(const std::string& folder, const std::vector<PortDescription>& ports) {
   std::error_code ignored;
   std::set<std::string> extra;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    std::string name = entry.path().filename().string();
+  for (fs::directory_iterator entry(folder, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+    std::string name = entry->path().filename().string();
     uint64_t number = 0;
-    const char* end = name.data() + name.size();
+    const char* last = name.data() + name.size();
     if (name.rfind("input_", 0) != 0) continue;
-    auto [rest, error] = std::from_chars(name.data() + 6, end, number);
-    if (error == std::errc() && std::string_view(rest, static_cast<size_t>(end - rest)) == ".pb" &&
+    auto [rest, error] = std::from_chars(name.data() + 6, last, number);
+    if (error == std::errc() && std::string_view(rest, static_cast<size_t>(last - rest)) == ".pb" &&
         number >= ports.size())
       extra.insert(name);
   }
@@ -140,7 +140,8 @@ Status writeOutputs(const std::string& folder, const std::vector<PortDescription
                     const std::vector<HostTensor>& outputs) {
   std::error_code error;
   fs::create_directory(folder, error);
-  if (!fs::is_directory(folder)) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
     bool isUsers = !error || error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory ||
                    error == std::errc::file_exists;
     std::string text = "--outputs " + folder + ": " + (error ? error.message() : "is a file") +

@@ -422,12 +422,14 @@ class BadInputTest(unittest.TestCase):
             self.assertEqual(result.returncode, ENVIRONMENT, result.stderr)
             self.assertIn("standard output", result.stderr)
 
-    def test_folders_that_cannot_be_written(self):
-        """The kernel's own folders take no files, from root neither."""
-        self.ends(ENVIRONMENT, ["/sys/plan"], "shardc", "MODEL", "-o", "/sys/plan")
-        self.ends(ENVIRONMENT, ["/sys/outputs"], "shardrun", "GOOD", "--outputs", "/sys/outputs")
-        self.ends(ENVIRONMENT, ["/sys/report.json"], "shardrun", "GOOD", "--json", "/sys/report.json")
-        self.ends(ENVIRONMENT, ["/sys/dump"], "shardc", "MODEL", "-o", "PLAN", "--dump-after-each", "/sys/dump")
+    def test_names_that_the_file_system_refuses(self):
+        """As from a read-only disk, whose refusals root would not see."""
+        long, says = self.at / ("n" * 300), ["nnn", "File name too long"]
+        self.ends(ENVIRONMENT, says, "shardc", "MODEL", "-o", long)
+        self.ends(ENVIRONMENT, says, "shardc", "MODEL", "-o", "PLAN", "--dump-after-each", long)
+        self.ends(ENVIRONMENT, says, "shardrun", "GOOD", "--outputs", long)
+        self.ends(ENVIRONMENT, says, "shardrun", "GOOD", "--json", long)
+        self.ends(ENVIRONMENT, says, "shardrun", "GOOD", "--trace", long)
 
     # --- help ----------------------------------------------------------------------------------------------------------------
 

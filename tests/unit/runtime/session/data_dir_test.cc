@@ -52,7 +52,7 @@ TEST(DataDir, outputs_are_written_and_found_as_expected_ones) {
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ((*read)[i]->as<int64_t>()[1], static_cast<int64_t>(i) + 4);
   EXPECT_EQ(writeOutputs(folder + "/a/b", ports(), outputs).code(), StatusCode::kUserError);
   EXPECT_EQ(writeOutputs(folder + "/output_0.pb", ports(), outputs).code(), StatusCode::kUserError);
-  EXPECT_EQ(writeOutputs("/sys/outputs", ports(), outputs).code(), StatusCode::kEnvironment);
+  EXPECT_EQ(writeOutputs(folder + "/" + std::string(300, 'n'), ports(), outputs).code(), StatusCode::kEnvironment);
   std::filesystem::create_directory(folder + "/empty");
   EXPECT_NE(readExpectedOutputs(folder + "/empty", ports()).status().message().find("has no output_0.pb"),
             std::string::npos);
