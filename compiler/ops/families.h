@@ -21,6 +21,7 @@ namespace shardwright {
   F(order)                         \
   F(normalization)                 \
   F(conv)                          \
+  F(convTranspose)                 \
   F(resize)                        \
   F(attention)                     \
   F(quantization)                  \

@@ -1,4 +1,4 @@
-"""ONNX Runtime's fused and quantised ops equal ONNX Runtime, whole and split.
+"""Ops that import writes as others, ONNX Runtime's fused ones among them, equal ONNX Runtime, whole and split.
 
 One case is one node with weights; the batch is dynamic and odd, heads and channels do not divide by three.
 """
@@ -124,6 +124,12 @@ class FusedOpsTest(unittest.TestCase):
                    activation_alpha=0.2)
         x, kernel = {"x": numbers(BATCH, 4, 9, 7)}, {"w": numbers(6, 4, 3, 3, seed=3), "b": numbers(6, seed=4)}
         self.check("FusedConv", x, kernel, activation="Relu", pads=[1, 1, 1, 1], kernel_shape=[3, 3])
+
+    def test_transposed_convolution(self):
+        x = {"x": numbers(BATCH, 4, 7, 5)}
+        weights = {"w": numbers(4, 3, 4, 3, seed=3), "b": numbers(6, seed=4)}
+        self.check("ConvTranspose", x, weights, domain="", group=2, strides=[2, 3], pads=[1, 0, 1, 2], output_padding=[1, 2])
+        self.check("ConvTranspose", x, {"w": numbers(4, 5, 1, 2, seed=5)}, domain="", strides=[2, 2], dilations=[1, 3])
 
     def test_quantised_weights(self):
         x, scales = {"x": numbers(BATCH, 7, 40)}, numbers(10, 3, seed=3)
