@@ -48,6 +48,9 @@ class Proof {
     OpStrategy strategy;
     if (found != split_.ops.end()) strategy = found->second;
     if (rule && strategy.strategy.splits.empty()) strategy.strategy = Strategy(static_cast<int>(rule->factors.size()));
+    // Of a softmax over the batch the decomposition would join the parts, and nobody joins microbatches.
+    for (size_t f = 0; rule && f < rule->factors.size(); ++f)
+      if (rule->factors[f].kind == FactorKind::kDecomposed && !strategy.strategy.splits[f].empty()) return mixes(op);
     OpShardings shardings = shardingsOf(&op, rule, strategy, facts_);
     for (auto [operand, wanted] : llvm::zip(op.getOperands(), shardings.in))
       if (!mlir::isa<mlir::NoneType>(operand.getType()) && held_[operand] != wanted) return mixes(op);

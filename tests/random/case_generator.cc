@@ -89,6 +89,12 @@ std::vector<std::pair<std::string, int64_t>> chooseMesh(RandomCase& made, Random
     axes.emplace_back(names[i], sizes[i]);
     made.mesh += (i ? "," : "") + names[i] + "=" + std::to_string(sizes[i]);
   }
+  // A pipeline of two stages, and microbatches where the inputs have a batch.
+  if (made.nodes.size() >= 4 && random.chance(15)) {
+    made.mesh += ",pp=2";
+    if (const auto& dims = made.inputs[0].dims; !dims.empty() && dims[0].isSymbol())
+      made.microbatches = static_cast<int>(random.between(1, 3));
+  }
   return axes;
 }
 

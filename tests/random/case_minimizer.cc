@@ -22,6 +22,7 @@ class Minimizer {
       changed |= each(Mesh::parse(best_.mesh)->axes().size(), dropAxis);
       changed |=
           each(best_.sizes.size(), [](RandomCase& c, size_t i) { return c.sizes.size() > 1 && erase(c.sizes, i); });
+      changed |= each(best_.microbatches > 1, [](RandomCase& c, size_t) { return c.microbatches-- > 1; });
       changed |= openDims();
     }
     return best_;

@@ -45,6 +45,7 @@ StatusOr<Runs> compileAndRun(const RandomCase& made, const std::string& folder, 
   options.outputFolder = folder + "/plan" + mesh;
   options.mesh = mesh;
   if (!mesh.empty()) {
+    options.microbatches = made.microbatches;
     options.shardSpec = folder + "/spec.json";
     write(options.shardSpec, made.spec());
   }
@@ -63,7 +64,7 @@ StatusOr<Runs> compileAndRun(const RandomCase& made, const std::string& folder, 
 
 // What the refusal says that the user cannot have, though it is no mistake of the product: a pin on a tensor that is gone after
 // import or is another name of one that is pinned too, a strategy of a node that has no such operand then, or does not admit it. Whether
-// there was any of it.
+// there was any of it. So too stages for too few ops, and microbatches of a graph that computes with the size of the batch.
 bool dropRefused(RandomCase& made, const std::string& message) {
   auto isRefused = [&](const std::string& path) {
     for (size_t at = 0; (at = message.find(path + "/", at)) != std::string::npos; ++at) {
@@ -73,6 +74,16 @@ bool dropRefused(RandomCase& made, const std::string& message) {
     }
     return message.find(path + ": the model has no such ") != std::string::npos;
   };
+  if (made.microbatches > 1 && message.find("cannot be cut into microbatches") != std::string::npos) {
+    made.microbatches = 1;
+    return true;
+  }
+  if (const size_t pipeline = made.mesh.find(",pp=");
+      pipeline != std::string::npos && message.find("axis pp wants ") != std::string::npos) {
+    made.mesh.resize(pipeline);
+    made.microbatches = 1;
+    return true;
+  }
   const size_t before = made.pins.size() + made.strategies.size();
   made.pins.erase(std::remove_if(made.pins.begin(), made.pins.end(),
                                  [&](const auto& pin) { return isRefused(": /tensors/" + pin.name); }),

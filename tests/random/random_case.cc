@@ -167,6 +167,7 @@ StatusOr<HostTensor> fill(const CaseValue& value, const Bindings& sizes) {
 std::string RandomCase::str() const {
   std::ostringstream text;
   text << "opset " << opset << "\nmesh " << mesh << "\n";
+  if (microbatches > 1) text << "microbatches " << microbatches << "\n";
   for (const Bindings& run : sizes) {
     text << "sizes";
     for (const auto& [symbol, size] : run) text << " " << symbol << "=" << size;
@@ -198,6 +199,8 @@ StatusOr<RandomCase> RandomCase::parse(const std::string& text) {
       words >> parsed.opset;
     } else if (key == "mesh") {
       parsed.mesh = rest;
+    } else if (key == "microbatches") {
+      words >> parsed.microbatches;
     } else if (key == "sizes") {
       Bindings& run = parsed.sizes.emplace_back();
       for (std::string word; words >> word;)

@@ -3,6 +3,7 @@
 //
 //   opset 20
 //   mesh a=2,tp=3
+//   microbatches 2                               missing: 1
 //   sizes n=5 m=2                                one line per run
 //   input x0 float[n,6] int
 //   weight w0 float[6,7] int
@@ -57,6 +58,7 @@ struct CaseStrategy {
 struct RandomCase {
   int opset = 20;
   std::string mesh;
+  int microbatches = 1;
   std::vector<Bindings> sizes;
   std::vector<CaseValue> inputs, weights;
   std::vector<CaseNode> nodes;

@@ -3,6 +3,7 @@
 // RUN: not shard-opt %t/model.mlir --assign-stages="schedule=interleaved:1" 2>&1 | FileCheck --check-prefix=CHUNKS %s
 // RUN: not shard-opt %t/model.mlir --assign-stages="microbatches=0" 2>&1 | FileCheck --check-prefix=ZERO %s
 // RUN: not shard-opt %t/model.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=MIXED %s
+// RUN: not shard-opt %t/softmax.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=SOFTMAX %s
 // RUN: not shard-opt %t/size.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=SIZE %s
 // RUN: not shard-opt %t/small.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=BATCH %s
 // RUN: not shard-opt %t/small.mlir --assign-stages 2>&1 | FileCheck --check-prefix=SMALL %s
@@ -14,6 +15,7 @@
 // ZERO: --microbatches 0: give 1 or more
 // A mean over the batch sees all of it.
 // MIXED: Mean_1 (onnx.ReduceMean): mixes the elements of a batch, so that the batch (symbol b) cannot be cut into microbatches; compile with --microbatches 1
+// SOFTMAX: Softmax_1 (onnx.Softmax): mixes the elements of a batch
 // SIZE: Shape_1 (onnx.ShapeValue): computes with the size of the batch
 // BATCH: --microbatches 2: no input has a symbolic first dim to cut; say which symbol is the batch with --batch
 // SMALL: axis pp wants 3 stages, and the model has 1 ops to put there; use a smaller axis
@@ -27,6 +29,14 @@ module attributes {dist.batch = "b", dist.pipeline = {mesh = #dist.mesh<"pp=2">}
     %0 = "onnx.Relu"(%x) : (tensor<?x4xf32, #dist.exprs<["b", 4]>>) -> tensor<?x4xf32, #dist.exprs<["b", 4]>> loc("Relu_1"("r"))
     %1 = "onnx.ReduceMean"(%0, %none) {keepdims = 1 : i64, static = [unit, #dist.exprs<[0]>]} : (tensor<?x4xf32, #dist.exprs<["b", 4]>>, none) -> tensor<1x4xf32> loc("Mean_1"("m"))
     return %1 : tensor<1x4xf32>
+  }
+}
+
+//--- softmax.mlir
+module attributes {dist.batch = "b", dist.symbols = {b = {assumed = 6 : i64}}} {
+  func.func @main(%x: tensor<?x4xf32, #dist.exprs<["b", 4]>>) -> tensor<?x4xf32, #dist.exprs<["b", 4]>> {
+    %0 = "onnx.Softmax"(%x) {axis = 0 : i64} : (tensor<?x4xf32, #dist.exprs<["b", 4]>>) -> tensor<?x4xf32, #dist.exprs<["b", 4]>> loc("Softmax_1"("y"))
+    return %0 : tensor<?x4xf32, #dist.exprs<["b", 4]>>
   }
 }
 
