@@ -61,7 +61,8 @@ class FusedOpsTest(unittest.TestCase):
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), model)
         expected = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, inputs)
         data = self.folder / "data"
-        data.mkdir(exist_ok=True)
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir()
         for kind, arrays in (("input", inputs.items()), ("output", zip(node.output, expected))):
             for i, (name, array) in enumerate(arrays):
                 (data / f"{kind}_{i}.pb").write_bytes(numpy_helper.from_array(array, name).SerializeToString())
