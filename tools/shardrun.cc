@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "runtime/base/file.h"
+#include "runtime/comm/processes/launch.h"
 #include "runtime/session/check.h"
 #include "runtime/session/data_dir.h"
 #include "runtime/session/run_report.h"
@@ -22,10 +23,11 @@ constexpr char kExamples[] =
     "  shardrun gpt2.plan --data set --outputs out           write out/output_0.pb, …\n"
     "  shardrun gpt2.plan --warmup 2 --repeat 7 --json t.json  time it on seeded random inputs\n"
     "  shardrun gpt2.plan --warmup 2 --trace t.json          what every rank did when\n"
+    "  mpirun -n 4 shardrun gpt2.plan --data set --check     its ranks in four processes\n"
     "Exit status: 0 done; 1 a check failed; 2 the input is wrong; 3 the environment failed.\n";
 
 struct Options {
-  std::string plan, data, outputs, json, trace, dumpValues;
+  std::string plan, data, outputs, json, trace, dumpValues, world = "auto";
   SessionOptions session;
   double timeoutSeconds = 60;
   bool check = false;
@@ -51,6 +53,11 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--timeout", options.timeoutSeconds, "seconds that a rank waits for another")
       ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
+  app.add_option("--world", options.world,
+                 "local: all ranks in this process; mpi: in those that mpirun or srun started; "
+                 "auto: mpi where they started several")
+      ->check(CLI::IsMember({"auto", "local", "mpi"}))
+      ->capture_default_str();
   app.add_option("--seed", options.seed, "of the random inputs")->capture_default_str();
   app.add_option("--json", options.json, "file to write times, memory and errors to");
   app.add_option("--trace", options.trace,
@@ -67,7 +74,6 @@ Status checkOptions(Options& options) {
 }
 
 Status run(Options& options) {
-  SW_RETURN_IF_ERROR(checkOptions(options));
   SW_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::open(options.plan, options.session));
   std::vector<HostTensor> inputs, outputs;
   std::vector<std::optional<HostTensor>> expected;
@@ -88,6 +94,8 @@ Status run(Options& options) {
     if (i >= options.warmup) report.seconds.push_back(took.count());
     if (i + 1 == options.warmup) session->clearTrace();
   }
+  // Of several processes, the first one has it all.
+  if (options.session.processes && options.session.processes->process() > 0) return Status();
   Status checked;
   if (options.check) {
     checked = checkOutputs(report.outputs, outputs, expected, options.tolerance, &report.comparisons);
@@ -108,6 +116,22 @@ int exitStatus(const Status& status) {
   return static_cast<int>(status.code());
 }
 
+// All processes end alike, and one of them says how.
+int runAndReport(Options& options) {
+  Status ended = checkOptions(options);
+  auto joined = joinProcesses(options.world, options.session.timeout);
+  if (!joined.ok()) return exitStatus(joined.status());
+  ProcessLink* link = joined->get();
+  options.session.processes = link;
+  if (ended.ok()) ended = run(options);
+  std::cout.flush();
+  if (!std::cout && ended.ok()) ended = environmentError("standard output: cannot be written");
+  if (link) ended = link->settle(ended);
+  int status = !link || link->reports() ? exitStatus(ended) : static_cast<int>(ended.code());
+  if (link) link->leave();
+  return status;
+}
+
 }  // namespace
 }  // namespace shardwright
 
@@ -120,10 +144,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(shardwright::StatusCode::kUserError);
   }
-  int status = shardwright::exitStatus(shardwright::run(options));
-  std::cout.flush();
-  if (!std::cout && status == 0)
-    status = shardwright::exitStatus(shardwright::environmentError("standard output: cannot be written"));
+  int status = shardwright::runAndReport(options);
   // A rank that never returned (the failure says so) must not keep the program from ending.
   _exit(status);
 }

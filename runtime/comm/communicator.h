@@ -1,5 +1,5 @@
 // Owns the interface of collectives and transfers between the ranks of a run. Implementations: local/ (threads of one
-// process; the default and the oracle), later mpi/ and nccl/. Conformance: tests/conformance.
+// process; the default and the oracle), processes/ (over mpi/), later nccl/. Conformance: tests/conformance.
 //
 // Rules for all implementations:
 //   - every member of a group calls the same collectives in the same order, with the same kind, combiner, type and counts;

@@ -45,6 +45,7 @@ Status Executor::loadParts() {
     std::vector<int64_t> values(static_cast<size_t>(plan.symbols_size()), ExprTable::kUnknown);
     SW_RETURN_IF_ERROR(runEntry(init, values, nullptr, nullptr));
     prepared_.clear();
+    lastRun_ = nullptr;
   }
   SW_RETURN_IF_ERROR(parts_.constants->loadAndPack(parts_.pool));
   parts_.stats.weightBytes = parts_.constants->shardBytes();
@@ -64,6 +65,7 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
                           void* const* outputs) {
   SW_ASSIGN_OR_RETURN(Prepared * prepared, preparedFor(entry, symbolValues));
   SW_RETURN_IF_ERROR(reserve(*prepared));
+  lastRun_ = prepared;
   FrameMemory memory;
   memory.arena = arena_.data();
   memory.scratch = &scratch_;
@@ -82,6 +84,17 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
   }
   parts_.stats.scratchBytes = std::max(parts_.stats.scratchBytes, scratch_.sizeBytes());
   return Status();
+}
+
+StatusOr<std::vector<Window>> Executor::writtenOutputs() const {
+  std::vector<Window> all;
+  for (const Turn& turn : lastRun_->turns) {
+    size_t first = all.size();
+    SW_RETURN_IF_ERROR(turn.part->frames[turn.chunk]->addOutputWindows(all));
+    for (size_t i = first; i < all.size(); ++i)
+      all[i].byteOffset += turn.begin * lastRun_->outputSteps[static_cast<size_t>(all[i].buffer)];
+  }
+  return all;
 }
 
 StatusOr<Executor::Prepared*> Executor::preparedFor(int entry, const std::vector<int64_t>& symbolValues) {

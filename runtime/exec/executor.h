@@ -31,6 +31,10 @@ class Executor {
   Status run(int entry, const std::vector<int64_t>& symbolValues, const void* const* inputs, void* const* outputs,
              RankTrace* trace = nullptr);
 
+  // The windows of the caller's outputs that this rank wrote in the last run: offsets are from the outputs' begin, and
+  // Window::buffer is the port. Other windows are other ranks'.
+  StatusOr<std::vector<Window>> writtenOutputs() const;
+
   const RankStats& stats() const { return parts_.stats; }
   // Of the last run, with what it bound; by ExprTable's slots.
   const ExprTable::Symbols& lastSymbols() const { return *lastSymbols_; }
@@ -80,6 +84,7 @@ class Executor {
   std::vector<std::unique_ptr<Prepared>> prepared_;
   uint64_t uses_ = 0;
   const ExprTable::Symbols* lastSymbols_ = nullptr;
+  const Prepared* lastRun_ = nullptr;
   PageMemory arena_, scratch_;
 };
 

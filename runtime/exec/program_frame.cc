@@ -150,6 +150,7 @@ Status ProgramFrame::prepareTransfer(PreparedStep& step) {
   step.peer = static_cast<int>(sizes_.sizes[what.peer()]);
   step.payloadBytes = elementCount(step.block) * bitWidth(step.dtype) / 8;
   step.collective.name = describeStep(*step.step);
+  if (window.buffer >= 0) step.collective.name += ", tensor '" + program_.buffers(window.buffer).name() + "'";
   addAddress(step, &step.block.data, window);
   return Status();
 }
@@ -210,6 +211,20 @@ Status ProgramFrame::run(const FrameMemory& memory) {
     if (trace) trace->add(&program_, step.step, stepBegan, step.payloadBytes);
   }
   if (trace) trace->add(&program_, nullptr, began, 0);
+  return Status();
+}
+
+Status ProgramFrame::addOutputWindows(std::vector<Window>& windows) const {
+  for (const PreparedStep& step : steps_) {
+    if (!step.runs) continue;
+    for (const StepView& view : viewsOf(*step.step)) {
+      const plan::Buffer& buffer = program_.buffers(static_cast<int>(view.view->buffer()));
+      if (!view.writes() || buffer.kind() != plan::Buffer::OUTPUT) continue;
+      SW_ASSIGN_OR_RETURN(Window window, windowOf(*view.view, program_, sizes_.sizes));
+      window.buffer = static_cast<int>(buffer.source());
+      windows.push_back(window);
+    }
+  }
   return Status();
 }
 

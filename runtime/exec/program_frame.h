@@ -40,6 +40,9 @@ class ProgramFrame {
   int64_t arenaBytes() const { return ownBytes_ + calledBytes_; }
   int64_t scratchBytes() const { return scratchBytes_; }
 
+  // The windows of the caller's outputs that the last run wrote; `port` is Window::buffer of each.
+  Status addOutputWindows(std::vector<Window>& windows) const;
+
   // Allocates nothing, unless a run-time symbol has another value than in the last run. Failures name the step.
   Status run(const FrameMemory& memory);
 

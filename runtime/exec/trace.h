@@ -30,6 +30,8 @@ class RankTrace {
   void add(const plan::Program* program, const plan::Step* step, int64_t begin, int64_t bytes) {
     events_.push_back({step, program, begin, now(), bytes, run_, microbatch_});
   }
+  // What a rank of another process has noted.
+  void add(const TraceEvent& event) { events_.push_back(event); }
   const std::vector<TraceEvent>& events() const { return events_; }
   void clear() { events_.clear(); }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "runtime/comm/local/local_fabric.h"
+#include "runtime/comm/processes/process_fabric.h"
 #include "runtime/device/cpu/cpu_features.h"
 #include "runtime/exec/kernel_table.h"
 #include "runtime/exec/plan_image.h"
@@ -12,6 +13,7 @@
 #include "runtime/plan/mesh_ranks.h"
 #include "runtime/plan/plan_files.h"
 #include "runtime/plan/plan_io.h"
+#include "runtime/session/process_results.h"
 #include "runtime/session/rank_thread.h"
 #include "runtime/session/size_binding.h"
 
@@ -21,18 +23,21 @@ struct Session::State {
   std::shared_ptr<const PlanImage> image;
   SessionOptions options;
   std::vector<PortDescription> inputs, outputs;
-  std::unique_ptr<LocalFabric> fabric;
+  std::unique_ptr<Fabric> fabric;
+  ProcessFabric* others = nullptr;  // the fabric, if there are other processes
   std::shared_ptr<RankCountdown> countdown = std::make_shared<RankCountdown>();
-  std::vector<std::shared_ptr<RankThread>> ranks;
+  std::vector<std::shared_ptr<RankThread>> ranks;  // of this process, from fabric->firstRank() on
   bool abandoned = false;
   Status broken;  // why no further run can be
   std::vector<int64_t> symbolValues;
   std::vector<const void*> inputData;
   std::vector<void*> outputData;
   std::vector<RankTrace> traces;  // by rank, if they are wanted
+  std::vector<RankStats> stats;   // by rank; of other processes', and only in the first
 
   Status startRanks();
   Status awaitRanks();
+  Status gather(const std::vector<TensorView>& out);
   StatusOr<std::vector<int64_t>> bind(const std::vector<TensorView>& tensors) const;
   Status checkOutputs(const std::vector<std::vector<int64_t>>& dims, const std::vector<TensorView>& given) const;
   Status run(const std::vector<TensorView>& in, const std::vector<TensorView>& out);
@@ -100,9 +105,9 @@ std::optional<int64_t> availableBytes() {
   return std::nullopt;
 }
 
-// Every rank of the mesh is here, each with its own copy of its weights. A set's files are read by equally many ranks.
-Status checkMemory(const plan::Plan& plan, const std::string& folder) {
-  double needed = 0, ranks = numRanks(plan.mesh());
+// Of the mesh's ranks, `ranks` are here, each with its own copy of its weights. A set's files are read by equally many ranks.
+Status checkMemory(const plan::Plan& plan, const std::string& folder, double ranks) {
+  double needed = 0;
   for (const plan::WeightSet& set : plan.weight_sets()) {
     for (const plan::Section& section : plan.sections()) {
       if (section.file().rfind("weights/" + set.name() + "-", 0) == 0)
@@ -117,6 +122,17 @@ Status checkMemory(const plan::Plan& plan, const std::string& folder) {
                           " available; compile for a smaller mesh, or run on a machine with more memory");
 }
 
+// How many of the ranks are of processes that share this one's CPUs, and its memory with them.
+StatusOr<double> ranksHere(const plan::Plan& plan, const std::string& folder, const ProcessLink* processes) {
+  int ranks = numRanks(plan.mesh());
+  if (!processes) return static_cast<double>(ranks);
+  if (processes->numProcesses() > ranks) {
+    return userError(folder + " has " + std::to_string(ranks) + " ranks, and " +
+                     std::to_string(processes->numProcesses()) + " processes were started; start at most one per rank");
+  }
+  return static_cast<double>(ranks) * processes->numSharers() / processes->numProcesses();
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<Session>> Session::open(const std::string& planFolder, const SessionOptions& options) {
@@ -128,7 +144,8 @@ StatusOr<std::unique_ptr<Session>> Session::open(const std::string& planFolder, 
   checks.verifyKernel = verifyKernelStep;
   SW_RETURN_IF_ERROR(checkPlan(plan, checks).within(planFolder));
   SW_RETURN_IF_ERROR(checkMachine(plan, planFolder, options));
-  SW_RETURN_IF_ERROR(checkMemory(plan, planFolder));
+  SW_ASSIGN_OR_RETURN(double ranks, ranksHere(plan, planFolder, options.processes));
+  SW_RETURN_IF_ERROR(checkMemory(plan, planFolder, ranks));
   SW_RETURN_IF_ERROR(checkSections(plan, planFolder));
   auto state = std::make_shared<State>();
   state->options = options;
@@ -156,18 +173,30 @@ Status Session::State::startRanks() {
   int n = shardwright::numRanks(image->plan().mesh());
   std::vector<int> cpus = usableCpus();
   int numCpus = static_cast<int>(cpus.size());
+  ProcessLink* link = options.processes;
+  // Processes that may use the same CPUs share them; the most ranks that one of them has.
+  int sharers = link ? link->numSharers() : 1, processes = link ? link->numProcesses() : 1;
+  int slots = (n + processes - 1) / processes * sharers;
   int& threads = options.threadsPerRank;
-  if (threads <= 0) threads = std::max(1, numCpus / n);
-  fabric = std::make_unique<LocalFabric>(n, threads);
-  countdown->begin(n);
+  if (threads <= 0) threads = std::max(1, numCpus / slots);
+  if (link) {
+    auto spread = std::make_unique<ProcessFabric>(*link, n, threads);
+    others = spread.get();
+    fabric = std::move(spread);
+  } else {
+    fabric = std::make_unique<LocalFabric>(n, threads);
+  }
+  int first = fabric->firstRank(), end = fabric->endRank();
+  countdown->begin(end - first);
   if (options.trace) traces.resize(static_cast<size_t>(n));
-  for (int rank = 0; rank < n; ++rank) {
+  for (int rank = first; rank < end; ++rank) {
     std::unique_ptr<World> world = fabric->world(rank);
     if (options.wrapWorld) world = options.wrapWorld(std::move(world));
     world->setDeadline(options.timeout);
     // Where some cores stay free, others may want to use them, and two pinned programs would meet on the same ones.
     std::vector<int> mine;
-    if (n * threads == numCpus) mine.assign(cpus.begin() + rank * threads, cpus.begin() + (rank + 1) * threads);
+    int slot = (link ? link->sharerIndex() * (slots / sharers) : 0) + rank - first;
+    if (slots * threads == numCpus) mine.assign(cpus.begin() + slot * threads, cpus.begin() + (slot + 1) * threads);
     ranks.push_back(RankThread::start(image, std::move(world), threads, mine, countdown));
   }
   while (!countdown->waitFor(std::chrono::hours(1))) {
@@ -227,9 +256,41 @@ Status Session::State::run(const std::vector<TensorView>& in, const std::vector<
   for (const TensorView& tensor : in) inputData.push_back(tensor.data);
   for (const TensorView& tensor : out) outputData.push_back(tensor.data);
   countdown->begin(static_cast<int>(ranks.size()));
-  for (size_t r = 0; r < ranks.size(); ++r)
-    ranks[r]->post({entry, &symbolValues, inputData.data(), outputData.data(), options.trace ? &traces[r] : nullptr});
-  return broken = awaitRanks();
+  size_t first = static_cast<size_t>(fabric->firstRank());
+  for (size_t r = 0; r < ranks.size(); ++r) {
+    RankTrace* trace = options.trace ? &traces[first + r] : nullptr;
+    ranks[r]->post({entry, &symbolValues, inputData.data(), outputData.data(), trace});
+  }
+  broken = awaitRanks();
+  if (broken.ok() && others) broken = gather(out);
+  return broken;
+}
+
+// The first process then has all that the ranks of the others wrote and noted.
+Status Session::State::gather(const std::vector<TensorView>& out) {
+  stats.resize(static_cast<size_t>(shardwright::numRanks(image->plan().mesh())));
+  RunResults results{&image->plan(), outputData, {}, &stats, &traces};
+  for (const TensorView& tensor : out) {
+    int64_t count = 1;
+    for (int64_t dim : tensor.dims) count *= dim;
+    results.outputBytes.push_back(byteSize(tensor.dtype, count));
+  }
+  auto failed = [&](const Status& status) {
+    fabric->abort(status);
+    return status;
+  };
+  if (options.processes->process() > 0) {
+    auto packed = packResults(ranks, fabric->firstRank(), results);
+    if (!packed.ok()) return failed(packed.status());
+    others->sendTo(0, *packed);
+    return Status();
+  }
+  for (int process = 1; process < options.processes->numProcesses(); ++process) {
+    SW_ASSIGN_OR_RETURN(std::vector<char> packed, others->receiveFrom(process));
+    Status unpacked = unpackResults(packed, results).within("process " + std::to_string(process));
+    if (!unpacked.ok()) return failed(unpacked);
+  }
+  return Status();
 }
 
 // Outputs were made for the largest dims; they lie densely at the dims that the run found.
@@ -242,7 +303,7 @@ void Session::State::nameActualDims(std::vector<HostTensor>& tensors) const {
 const std::vector<PortDescription>& Session::inputs() const { return state_->inputs; }
 const std::vector<PortDescription>& Session::outputs() const { return state_->outputs; }
 const plan::Plan& Session::plan() const { return state_->image->plan(); }
-int Session::numRanks() const { return static_cast<int>(state_->ranks.size()); }
+int Session::numRanks() const { return shardwright::numRanks(plan().mesh()); }
 int Session::threadsPerRank() const { return state_->options.threadsPerRank; }
 
 StatusOr<std::vector<std::vector<int64_t>>> Session::outputDims(const std::vector<TensorView>& inputs) const {
@@ -289,9 +350,12 @@ void Session::clearTrace() {
 }
 
 std::vector<RankStats> Session::stats() const {
-  std::vector<RankStats> all;
-  for (const auto& rank : state_->ranks) {
-    all.push_back(!state_->abandoned && rank->executor() ? rank->executor()->stats() : RankStats());
+  std::vector<RankStats> all = state_->stats;
+  all.resize(static_cast<size_t>(numRanks()));
+  size_t rank = static_cast<size_t>(state_->fabric->firstRank());
+  for (const auto& here : state_->ranks) {
+    if (!state_->abandoned && here->executor()) all[rank] = here->executor()->stats();
+    ++rank;
   }
   return all;
 }

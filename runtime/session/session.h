@@ -1,5 +1,5 @@
 // Owns the public way to run a plan: open it, run it any number of times with other shapes each time, ask what it took.
-// A session starts the ranks of this process; it does not read or write data files.
+// A session starts the ranks of this process, alone or with those of others; it does not read or write data files.
 //
 //   SW_ASSIGN_OR_RETURN(auto session, Session::open("gpt2.plan"));
 //   SW_ASSIGN_OR_RETURN(std::vector<HostTensor> outputs, session->run(inputs));
@@ -18,7 +18,13 @@
 
 namespace shardwright {
 
+class ProcessLink;
+
 struct SessionOptions {
+  // Null: every rank is a thread of this process. Otherwise the ranks are spread over the link's processes, some consecutive
+  // ones in each; the link outlives the session. All processes make the same calls with the same inputs, and the first one
+  // then has the whole outputs, counts and traces.
+  ProcessLink* processes = nullptr;
   int threadsPerRank = 0;  // 0: the cores that this process may use, divided among the ranks, at least 1
   // How long a rank waits for another before the run fails.
   std::chrono::milliseconds timeout = std::chrono::seconds(60);

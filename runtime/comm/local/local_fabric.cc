@@ -131,6 +131,10 @@ LocalFabric::~LocalFabric() = default;
 
 std::unique_ptr<World> LocalFabric::world(int rank) { return std::make_unique<LocalWorld>(state_, rank); }
 
+int LocalFabric::endRank() const { return state_->run->size(); }
+
+bool LocalFabric::failed() const { return state_->run->failed(); }
+
 Status LocalFabric::failure() const { return state_->run->reason(); }
 
 void LocalFabric::abort(const Status& reason) { state_->run->abort(reason); }

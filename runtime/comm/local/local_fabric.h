@@ -4,26 +4,24 @@
 
 #include <memory>
 
-#include "runtime/comm/communicator.h"
+#include "runtime/comm/fabric.h"
 
 namespace shardwright {
 
-// Every rank's thread takes its World and uses it, and the communicators made from it, alone. Worlds and communicators
-// keep what they share alive, so that the fabric may go first.
-class LocalFabric {
+class LocalFabric final : public Fabric {
  public:
   // threadsPerRank only decides how long a rank spins before it sleeps.
   explicit LocalFabric(int numRanks, int threadsPerRank = 1);
-  ~LocalFabric();
+  ~LocalFabric() override;
   LocalFabric(const LocalFabric&) = delete;
   LocalFabric& operator=(const LocalFabric&) = delete;
 
-  std::unique_ptr<World> world(int rank);
-
-  // The first reason given to abort() by any rank; ok while there is none. Any thread.
-  Status failure() const;
-  // As World::abort, from a thread that is no rank.
-  void abort(const Status& reason);
+  int firstRank() const override { return 0; }
+  int endRank() const override;
+  std::unique_ptr<World> world(int rank) override;
+  Status failure() const override;
+  bool failed() const;  // without a lock
+  void abort(const Status& reason) override;
 
  private:
   struct State;

@@ -4,37 +4,18 @@
 
 #include "runtime/base/thread_pool.h"
 #include "runtime/comm/combine.h"
+#include "runtime/comm/operation.h"
 #include "runtime/comm/strided_block.h"
 
 namespace shardwright {
 namespace {
 
-constexpr int64_t kChunkElements = 2048;  // accumulators and one packed chunk stay in the first-level cache
-constexpr int64_t kSliceGranule = 1024;   // members' slices of an all-reduce do not share cache lines
+constexpr int64_t kSliceGranule = 1024;  // members' slices of an all-reduce do not share cache lines
 
-const char* kindName(CollectiveKind kind) {
-  switch (kind) {
-    case CollectiveKind::kAllReduce:
-      return "all-reduce";
-    case CollectiveKind::kAllGather:
-      return "all-gather";
-    case CollectiveKind::kReduceScatter:
-      return "reduce-scatter";
-    case CollectiveKind::kAllToAll:
-      return "all-to-all";
-    case CollectiveKind::kBroadcast:
-      return "broadcast";
-    case CollectiveKind::kPermute:
-      break;
-  }
-  return "permute";
-}
-
-// What one member sends to another, as the other reads it.
+// What one member sends to another, as the other reads it: through the operation's own block or, if eager, from its packed
+// copy.
 struct Source {
-  const Collective* direct = nullptr;  // read through the operation's own block …
-  int block = 0;
-  const char* packed = nullptr;  // … or, if eager, from its packed copy
+  Contribution from;
   int64_t count = 0;
 };
 
@@ -54,7 +35,7 @@ class LocalCommunicator final : public Communicator {
  private:
   using Slot = LocalGroup::Slot;
 
-  Status check(const Collective& op) const;
+  Status check(const Collective& op) const { return checkCollective(op, size(), index_, group_->name); }
   // A broadcast's other members may say what they would send, and do not.
   size_t numSends(const Collective& op) const {
     return op.kind == CollectiveKind::kBroadcast && index_ != 0 ? 0 : op.sends.size();
@@ -76,8 +57,6 @@ class LocalCommunicator final : public Communicator {
   Status perform(const Collective& op, bool eager);
   // Fills sources_ with what every member sends here.
   Status findSources(const StridedBlock& expected, const Collective& op);
-  // Combines elements [begin, end) of sources_, in member order, into all results_.
-  Status combineSources(const Collective& op, int64_t begin, int64_t end);
   Status reduceAll(const Collective& op, bool eager);
 
   std::shared_ptr<LocalGroup> group_;
@@ -85,38 +64,8 @@ class LocalCommunicator final : public Communicator {
   std::shared_ptr<const std::chrono::milliseconds> deadline_;
   uint64_t started_ = 0, completed_ = 0;
   std::vector<const StridedBlock*> results_ = std::vector<const StridedBlock*>(group_->ranks.size());
-  std::vector<Source> sources_ = std::vector<Source>(group_->ranks.size());
+  std::vector<Contribution> sources_ = std::vector<Contribution>(group_->ranks.size());
 };
-
-Status LocalCommunicator::check(const Collective& op) const {
-  size_t n = static_cast<size_t>(size());
-  size_t sends = 1, recvs = 1;
-  if (op.kind == CollectiveKind::kAllGather || op.kind == CollectiveKind::kAllToAll) recvs = n;
-  if (op.kind == CollectiveKind::kReduceScatter || op.kind == CollectiveKind::kAllToAll) sends = n;
-  if (op.kind == CollectiveKind::kBroadcast && index_ != 0) sends = op.sends.size();
-  auto where = [&] { return op.name + ": " + kindName(op.kind) + " over group " + group_->name; };
-  if (op.sends.size() != sends || op.recvs.size() != recvs) {
-    return internalError(where() + " of " + std::to_string(n) + " members has " + std::to_string(op.sends.size()) +
-                         " blocks to send and " + std::to_string(op.recvs.size()) + " to receive; it takes " +
-                         std::to_string(sends) + " and " + std::to_string(recvs));
-  }
-  if (copyWidth(op.dtype) == 0) {
-    return internalError(where() + ": elements of type " + std::string(dtypeName(op.dtype)) +
-                         " cannot be moved one by one");
-  }
-  if (op.kind == CollectiveKind::kPermute && (op.peer < 0 || op.peer >= size())) {
-    return internalError(where() + ": peer " + std::to_string(op.peer) + " is no member of " + std::to_string(n));
-  }
-  if (op.kind == CollectiveKind::kAllReduce || op.kind == CollectiveKind::kReduceScatter) {
-    auto combination = combinationOf(op.combiner, op.dtype);
-    if (!combination.ok()) return combination.status().within(where());
-  }
-  if (op.kind == CollectiveKind::kAllReduce && elementCount(op.sends[0]) != elementCount(op.recvs[0])) {
-    return internalError(where() + " of " + std::to_string(elementCount(op.sends[0])) + " elements has room for " +
-                         std::to_string(elementCount(op.recvs[0])));
-  }
-  return Status();
-}
 
 bool LocalCommunicator::fitsEager(const Collective& op) const {
   int64_t count = 0;
@@ -200,14 +149,13 @@ StatusOr<Source> LocalCommunicator::sourceFrom(int member, const StridedBlock& e
   }
   bool addressed = op.kind == CollectiveKind::kReduceScatter || op.kind == CollectiveKind::kAllToAll;
   Source source;
-  source.block = addressed ? index_ : 0;
-  size_t block = static_cast<size_t>(source.block);
+  size_t block = static_cast<size_t>(addressed ? index_ : 0);
   if (slot.eager) {
-    source.packed = slot.copy + slot.offsets[block];
+    source.from.packed = slot.copy + slot.offsets[block];
     source.count = (slot.offsets[block + 1] - slot.offsets[block]) / copyWidth(op.dtype);
   } else {
-    source.direct = slot.operation;
-    source.count = elementCount(slot.operation->sends[block]);
+    source.from.block = &slot.operation->sends[block];
+    source.count = elementCount(*source.from.block);
   }
   if (source.count != elementCount(expected)) {
     return mismatch(std::to_string(source.count) + " elements for it", std::to_string(elementCount(expected)));
@@ -218,51 +166,18 @@ StatusOr<Source> LocalCommunicator::sourceFrom(int member, const StridedBlock& e
 Status LocalCommunicator::receive(int member, const StridedBlock& into, const Collective& op) const {
   int width = copyWidth(op.dtype);
   SW_ASSIGN_OR_RETURN(Source source, sourceFrom(member, into, op));
-  if (source.direct) {
-    copyBlock(source.direct->sends[static_cast<size_t>(source.block)], into, width);
+  if (source.from.block) {
+    copyBlock(*source.from.block, into, width);
   } else {
-    unpackElements(into, width, 0, source.count, source.packed);
+    unpackElements(into, width, 0, source.count, source.from.packed);
   }
   return Status();
 }
 
 Status LocalCommunicator::findSources(const StridedBlock& expected, const Collective& op) {
   for (int member = 0; member < size(); ++member) {
-    SW_ASSIGN_OR_RETURN(sources_[static_cast<size_t>(member)], sourceFrom(member, expected, op));
-  }
-  return Status();
-}
-
-Status LocalCommunicator::combineSources(const Collective& op, int64_t begin, int64_t end) {
-  int width = copyWidth(op.dtype);
-  SW_ASSIGN_OR_RETURN(Combination combination, combinationOf(op.combiner, op.dtype));
-  alignas(64) char accumulators[kChunkElements * 8];
-  alignas(64) char packed[kChunkElements * 8];
-  for (int64_t at = begin; at < end; at += kChunkElements) {
-    int64_t count = std::min(kChunkElements, end - at);
-    bool first = true;
-    for (const Source& source : sources_) {
-      const char* elements;
-      if (!source.direct) {
-        elements = source.packed + at * width;
-      } else if (const StridedBlock& block = source.direct->sends[static_cast<size_t>(source.block)];
-                 isContiguous(block)) {
-        elements = static_cast<const char*>(block.data) + at * width;
-      } else {
-        packElements(block, width, at, count, packed);
-        elements = packed;
-      }
-      (first ? combination.load : combination.combine)(elements, accumulators, count);
-      first = false;
-    }
-    const char* result = accumulators;
-    if (combination.store) {
-      combination.store(accumulators, packed, count);
-      result = packed;
-    }
-    for (const StridedBlock* into : results_) {
-      if (into) unpackElements(*into, width, at, count, result);
-    }
+    SW_ASSIGN_OR_RETURN(Source source, sourceFrom(member, expected, op));
+    sources_[static_cast<size_t>(member)] = source.from;
   }
   return Status();
 }
@@ -274,14 +189,14 @@ Status LocalCommunicator::reduceAll(const Collective& op, bool eager) {
   std::fill(results_.begin(), results_.end(), nullptr);
   if (eager) {
     results_[0] = &mine;
-    return combineSources(op, 0, count);
+    return combineInOrder(op, sources_, 0, count, results_);
   }
   // Blocks of one size are all eager or all not, so that every member's operation may be looked at.
   for (int member = 0; member < size(); ++member) {
     results_[static_cast<size_t>(member)] = &slotOf(member).operation->recvs[0];
   }
   Slice slice = threadSlice(count, index_, size(), kSliceGranule);
-  return combineSources(op, slice.begin, slice.end);
+  return combineInOrder(op, sources_, slice.begin, slice.end, results_);
 }
 
 Status LocalCommunicator::perform(const Collective& op, bool eager) {
@@ -292,7 +207,7 @@ Status LocalCommunicator::perform(const Collective& op, bool eager) {
       SW_RETURN_IF_ERROR(findSources(op.recvs[0], op));
       std::fill(results_.begin(), results_.end(), nullptr);
       results_[0] = &op.recvs[0];
-      return combineSources(op, 0, elementCount(op.recvs[0]));
+      return combineInOrder(op, sources_, 0, elementCount(op.recvs[0]), results_);
     case CollectiveKind::kAllGather:
     case CollectiveKind::kAllToAll:
       for (int i = 0; i < size(); ++i) {

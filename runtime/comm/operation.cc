@@ -1,0 +1,97 @@
+#include "runtime/comm/operation.h"
+
+#include <algorithm>
+
+#include "runtime/comm/combine.h"
+#include "runtime/comm/strided_block.h"
+
+namespace shardwright {
+namespace {
+
+constexpr int64_t kChunkElements = 2048;  // accumulators and one packed chunk stay in the first-level cache
+
+}  // namespace
+
+const char* kindName(CollectiveKind kind) {
+  switch (kind) {
+    case CollectiveKind::kAllReduce:
+      return "all-reduce";
+    case CollectiveKind::kAllGather:
+      return "all-gather";
+    case CollectiveKind::kReduceScatter:
+      return "reduce-scatter";
+    case CollectiveKind::kAllToAll:
+      return "all-to-all";
+    case CollectiveKind::kBroadcast:
+      return "broadcast";
+    case CollectiveKind::kPermute:
+      break;
+  }
+  return "permute";
+}
+
+Status checkCollective(const Collective& op, int size, int index, const std::string& groupName) {
+  size_t n = static_cast<size_t>(size);
+  size_t sends = 1, recvs = 1;
+  if (op.kind == CollectiveKind::kAllGather || op.kind == CollectiveKind::kAllToAll) recvs = n;
+  if (op.kind == CollectiveKind::kReduceScatter || op.kind == CollectiveKind::kAllToAll) sends = n;
+  if (op.kind == CollectiveKind::kBroadcast && index != 0) sends = op.sends.size();
+  auto where = [&] { return op.name + ": " + kindName(op.kind) + " over group " + groupName; };
+  if (op.sends.size() != sends || op.recvs.size() != recvs) {
+    return internalError(where() + " of " + std::to_string(n) + " members has " + std::to_string(op.sends.size()) +
+                         " blocks to send and " + std::to_string(op.recvs.size()) + " to receive; it takes " +
+                         std::to_string(sends) + " and " + std::to_string(recvs));
+  }
+  if (copyWidth(op.dtype) == 0) {
+    return internalError(where() + ": elements of type " + std::string(dtypeName(op.dtype)) +
+                         " cannot be moved one by one");
+  }
+  if (op.kind == CollectiveKind::kPermute && (op.peer < 0 || op.peer >= size)) {
+    return internalError(where() + ": peer " + std::to_string(op.peer) + " is no member of " + std::to_string(n));
+  }
+  if (op.kind == CollectiveKind::kAllReduce || op.kind == CollectiveKind::kReduceScatter) {
+    auto combination = combinationOf(op.combiner, op.dtype);
+    if (!combination.ok()) return combination.status().within(where());
+  }
+  if (op.kind == CollectiveKind::kAllReduce && elementCount(op.sends[0]) != elementCount(op.recvs[0])) {
+    return internalError(where() + " of " + std::to_string(elementCount(op.sends[0])) + " elements has room for " +
+                         std::to_string(elementCount(op.recvs[0])));
+  }
+  return Status();
+}
+
+Status combineInOrder(const Collective& op, const std::vector<Contribution>& contributions, int64_t begin, int64_t end,
+                      const std::vector<const StridedBlock*>& results) {
+  int width = copyWidth(op.dtype);
+  SW_ASSIGN_OR_RETURN(Combination combination, combinationOf(op.combiner, op.dtype));
+  alignas(64) char accumulators[kChunkElements * 8];
+  alignas(64) char packed[kChunkElements * 8];
+  for (int64_t at = begin; at < end; at += kChunkElements) {
+    int64_t count = std::min(kChunkElements, end - at);
+    bool first = true;
+    for (const Contribution& source : contributions) {
+      const char* elements;
+      if (source.packed) {
+        elements = source.packed + (at - source.packedFrom) * width;
+      } else if (isContiguous(*source.block)) {
+        elements = static_cast<const char*>(source.block->data) + at * width;
+      } else {
+        packElements(*source.block, width, at, count, packed);
+        elements = packed;
+      }
+      (first ? combination.load : combination.combine)(elements, accumulators, count);
+      first = false;
+    }
+    const char* result = accumulators;
+    if (combination.store) {
+      combination.store(accumulators, packed, count);
+      result = packed;
+    }
+    for (const StridedBlock* into : results) {
+      if (into) unpackElements(*into, width, at, count, result);
+    }
+  }
+  return Status();
+}
+
+}  // namespace shardwright

@@ -1,0 +1,41 @@
+// Owns what the worlds and communicators of one process's part of a run share. It does not communicate.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/comm/local/local_fabric.h"
+#include "runtime/comm/processes/process_link.h"
+
+namespace shardwright {
+
+struct FabricState {
+  FabricState(ProcessLink& itsLink, int ranks, int threadsPerRank)
+      : link(itsLink), numRanks(ranks), local(ranks, threadsPerRank) {
+    epoch = link.openEpoch([this](const Status& reason) { local.abort(reason); });
+  }
+  ~FabricState() { link.closeEpoch(epoch); }
+
+  // The ranks of a process: consecutive, as even as can be.
+  int firstRankOf(int process) const {
+    return static_cast<int>(static_cast<int64_t>(numRanks) * process / link.numProcesses());
+  }
+  int processOf(int rank) const {
+    return static_cast<int>(((static_cast<int64_t>(rank) + 1) * link.numProcesses() - 1) / numRanks);
+  }
+  bool isHere(int rank) const { return processOf(rank) == link.process(); }
+  Status failure() const { return environmentError(local.failure().message()); }
+
+  ProcessLink& link;
+  const int numRanks;
+  LocalFabric local;  // of all ranks; those that are not here are not used
+  uint32_t epoch = 0;
+};
+
+// Member `index`'s end of a group of which not all ranks are here. `deadline` is the world's.
+std::unique_ptr<Communicator> makeMessageCommunicator(std::shared_ptr<FabricState> state, std::vector<int> ranks,
+                                                      int index, const std::string& name, int occurrence,
+                                                      std::shared_ptr<const std::chrono::milliseconds> deadline);
+
+}  // namespace shardwright
