@@ -75,6 +75,8 @@ const std::vector<RuleSample>& ruleSamples() {
       {"other_norms", "float[7,5,3,2] x", "y = LpNormalization<axis=1>(x) z = MeanVarianceNormalization(x)"},
       {"conv", "float[3,5,9,7] x, float[7,5,3,2] w", "y = Conv<strides=[2,1],pads=[1,0,1,1]>(x, w)"},
       {"conv_bias", "float[3,4,9] x, float[6,2,3] w, float[6] b", "y = Conv<group=2>(x, w, b)"},
+      {"conv_transpose", "float[3,4,5,3] x, float[4,3,2,3] w, float[6] b",
+       "y = ConvTranspose<group=2,strides=[2,3],pads=[1,0,0,1]>(x, w, b)"},
       {"depthwise", "float[3,5,9,7] x, float[5,1,3,3] w", "y = Conv<group=5>(x, w)"},
       {"pools", "float[3,5,9,7] x",
        "y = MaxPool<kernel_shape=[3,2],strides=[2,2]>(x) z = AveragePool<kernel_shape=[2,2]>(x) g = "
