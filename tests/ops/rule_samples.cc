@@ -152,8 +152,6 @@ const std::vector<RuleSample>& ruleSamples() {
       {"conv_dilated", "float[2,6,11] x, float[10,3,3] w", "y = Conv<group=2,dilations=[2],pads=[2,1]>(x, w)"},
       {"conv_six_groups", "float[3,6,5] x, float[12,1,3] w", "y = Conv<group=6>(x, w)"},
       {"conv_volume", "float[2,3,5,4,6] x, float[5,3,2,3,2] w, float[5] b", "y = Conv(x, w, b)"},
-      {"conv_transpose", "float[3,4,5,3] x, float[4,3,3,2] w, float[6] b",
-       "y = ConvTranspose<group=2,strides=[2,1],pads=[1,0,0,1]>(x, w, b)"},
       {"depthwise_multiplied", "float[3,5,7] x, float[15,1,3] w", "y = Conv<group=5>(x, w)"},
       {"pools_padded", "float[3,5,9,7] x",
        "y = MaxPool<kernel_shape=[3,3],pads=[1,1,1,1],ceil_mode=1,strides=[2,2]>(x) z = "
