@@ -40,6 +40,7 @@ std::unique_ptr<mlir::Pass> createPartitionPass();
 std::unique_ptr<mlir::Pass> createExpandOpsPass();
 std::unique_ptr<mlir::Pass> createFuseLoopsPass();
 std::unique_ptr<mlir::Pass> createSelectStepsPass();
+std::unique_ptr<mlir::Pass> createFuseEpiloguesPass();
 
 // All of them, for shard-opt.
 void registerPasses();

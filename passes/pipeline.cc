@@ -40,6 +40,7 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addPass(mlir::createCSEPass());
   manager.addNestedPass<mlir::func::FuncOp>(createFuseLoopsPass());
   manager.addNestedPass<mlir::func::FuncOp>(createSelectStepsPass());
+  manager.addNestedPass<mlir::func::FuncOp>(createFuseEpiloguesPass());
 }
 
 StatusOr<plan::Plan> compile(const CompileOptions& options) {

@@ -20,6 +20,7 @@ void registerPasses() {
       createExpandOpsPass,
       createFuseLoopsPass,
       createSelectStepsPass,
+      createFuseEpiloguesPass,
   };
   for (auto create : all) mlir::registerPass(create);
   mlir::registerPass([] { return createAnnotatePass(); });

@@ -5,6 +5,7 @@
 //   shard-opt --import model.onnx [--dim NAME=N]... [--assume NAME=N]... [--max NAME=N]... [--batch SYMBOL] [--PASS...]
 
 #include "compiler/dist/dist_dialect.h"
+#include "compiler/emit/step_dialect.h"
 #include "compiler/onnx/import.h"
 #include "compiler/ops/row_op.h"
 #include "llvm/Support/CommandLine.h"
@@ -96,6 +97,7 @@ int main(int argc, char** argv) {
   mlir::DialectRegistry registry;
   shardwright::registerDistDialect(registry);
   shardwright::registerOnnxDialect(registry);
+  shardwright::registerStepDialect(registry);
   registry.insert<mlir::func::FuncDialect>();
   shardwright::registerPasses();
   mlir::registerTransformsPasses();

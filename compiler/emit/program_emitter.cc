@@ -231,8 +231,9 @@ class ProgramEmitter {
       *kernel->add_outputs() = window(state, output, resultView(op, i));
     for (mlir::NamedAttribute attr : op.getAttrsAttr())
       SW_RETURN_IF_ERROR(addAttr(attr.getName().str(), attr.getValue(), *kernel));
-    if (!op.getPostOps()) return Status();
-    for (mlir::Attribute element : *op.getPostOps()) {
+    mlir::ArrayAttr postOps = op.getPostOpsAttr();
+    if (!postOps) return Status();
+    for (mlir::Attribute element : postOps) {
       auto fields = mlir::cast<mlir::ArrayAttr>(element);
       plan::PostOp* post = kernel->add_post_ops();
       post->set_kind(mlir::cast<mlir::StringAttr>(fields[0]).str());

@@ -80,6 +80,13 @@ Row::LocalAttrs localizeConv(const OpView& op, const Rule& rule, const Strategy&
   return {{{"group", builder.getI64IntegerAttr(local)}}};
 }
 
+std::vector<int> channelsLast(int rank) {
+  std::vector<int> order{0};
+  for (int d = 2; d < rank; ++d) order.push_back(d);
+  order.push_back(1);
+  return order;
+}
+
 KernelCall convCall(const OpView& op) {
   const StatusOr<Window> window = convWindow(op);
   KernelCall call;
@@ -90,6 +97,8 @@ KernelCall convCall(const OpView& op) {
                 {"group", op.intAttr("group", 1)}};
   call.operands = {0, 1, op.has(2) ? 2 : -1};
   call.denseOperands = 0b110;
+  call.takesPostOps = true;
+  call.resultOrder = channelsLast(op.rank(0));
   return call;
 }
 
@@ -148,6 +157,7 @@ KernelCall poolCall(const OpView& op) {
                 {"pads", window->pads()}};
   if (!IsMax) call.attrs.push_back({"count_include_pad", op.intAttr("count_include_pad", 0)});
   call.operands = {0};
+  call.resultOrder = channelsLast(op.rank(0));
   return call;
 }
 

@@ -54,6 +54,7 @@ KernelCall matmulCall(const OpView& op) {
   } else if (isRow || isColumn) {
     call.resultViews[0] = insertedDim(isRow ? 1 : 0);
   }
+  call.takesPostOps = !isRow && !isColumn && accumulationType(op.result(0).dtype) == DType::kFloat32;
   return call;
 }
 

@@ -85,6 +85,10 @@ struct KernelCall {
   uint32_t denseOperands = 0;
   // As operandViews for the results: the window of the result that the kernel writes (null or shorter: as it is).
   std::vector<std::function<SymbolicView(const SymbolicView&)>> resultViews;
+  // The dims of the one result in the order in which the kernel is fastest at writing them, major first; empty: as they are.
+  std::vector<int> resultOrder;
+  // The kernel can apply elementwise ops that follow to its one result: it takes post-ops, their operands after its own.
+  bool takesPostOps = false;
 };
 struct KernelBody {
   KernelCall (*call)(const OpView& op);

@@ -171,20 +171,60 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
     llvm::SmallVector<mlir::NamedAttribute> attrs;
     for (const auto& [name, value] : call.attrs)
       attrs.push_back(builder.getNamedAttr(name, attributeOf(builder, value)));
-    mlir::Operation* step;
     if (call.kernel == "concat") {
       auto axis = mlir::cast<mlir::IntegerAttr>(builder.getDictionaryAttr(attrs).get("axis"));
-      step = builder.create<step::ConcatOp>(op->getLoc(), op->getResultTypes()[0], inputs, axis);
-    } else {
-      step =
-          builder.create<step::KernelOp>(op->getLoc(), op->getResultTypes(), inputs, builder.getStringAttr(call.kernel),
-                                         builder.getDictionaryAttr(attrs), nullptr);
-      setResultViews(builder, step, call);
-      setFlops(step, flopsOf(op, facts_, sizes_));
+      op->replaceAllUsesWith(builder.create<step::ConcatOp>(op->getLoc(), op->getResultTypes()[0], inputs, axis));
+      op->erase();
+      return mlir::success();
     }
-    op->replaceAllUsesWith(step);
+    bool ordered = !call.resultOrder.empty() && !isReadByCollective(op->getResult(0));
+    SymbolicView whole = ordered ? orderedView(dimsOf(op->getResult(0).getType()), call.resultOrder) : SymbolicView();
+    llvm::SmallVector<mlir::Type> types(op->getResultTypes());
+    if (ordered) types = {permuted(types[0], call.resultOrder)};
+    auto step = builder.create<step::KernelOp>(op->getLoc(), types, inputs, builder.getStringAttr(call.kernel),
+                                               builder.getDictionaryAttr(attrs),
+                                               call.takesPostOps ? builder.getArrayAttr({}) : mlir::ArrayAttr());
+    setFlops(step, flopsOf(op, facts_, sizes_));
+    if (ordered) {
+      step->setAttr("result_views", builder.getArrayAttr({viewAttr(builder, whole)}));
+      op->getResult(0).replaceAllUsesWith(createView(builder, op->getLoc(), step->getResult(0), whole));
+    } else {
+      setResultViews(builder, step, call);
+      op->replaceAllUsesWith(step);
+    }
     op->erase();
     return mlir::success();
+  }
+
+  // A collective of windows that are not dense costs more than the kernel gains.
+  static bool isReadByCollective(mlir::Value value) {
+    return llvm::any_of(value.getUsers(), [](mlir::Operation* user) {
+      return !mlir::isa<dist::WriteOp>(user) &&
+             user->getName().getDialectNamespace() == dist::DistDialect::getDialectNamespace();
+    });
+  }
+
+  static mlir::Type permuted(mlir::Type type, llvm::ArrayRef<int> order) {
+    Exprs dims = dimsOf(type), to;
+    for (int d : order) to.push_back(dims[d]);
+    return tensorType(to, mlir::cast<mlir::RankedTensorType>(type).getElementType());
+  }
+
+  // A tensor of these dims on a dense buffer of the dims in that order.
+  static SymbolicView orderedView(const Exprs& dims, llvm::ArrayRef<int> order) {
+    SymbolicView view{0, dims, Exprs(dims.size(), Expr(0))};
+    Expr stride = 1;
+    for (int d : llvm::reverse(order)) {
+      view.strides[d] = stride;
+      stride *= dims[d];
+    }
+    return view;
+  }
+
+  static mlir::Attribute viewAttr(mlir::Builder& builder, const SymbolicView& view) {
+    mlir::MLIRContext* context = builder.getContext();
+    return builder.getArrayAttr(
+        {exprsAttr(context, {view.offset}), exprsAttr(context, view.dims), exprsAttr(context, view.strides)});
   }
 
   bool isDense(const SymbolicView& view) const {
@@ -202,10 +242,7 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
         views.push_back(builder.getUnitAttr());
         continue;
       }
-      SymbolicView view = transform(viewOf(step->getResult(i)));
-      mlir::MLIRContext* context = builder.getContext();
-      views.push_back(builder.getArrayAttr(
-          {exprsAttr(context, {view.offset}), exprsAttr(context, view.dims), exprsAttr(context, view.strides)}));
+      views.push_back(viewAttr(builder, transform(viewOf(step->getResult(i)))));
     }
     if (!views.empty()) step->setAttr("result_views", builder.getArrayAttr(views));
   }

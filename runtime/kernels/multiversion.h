@@ -25,7 +25,8 @@ void limitIsaLevel(IsaLevel most);
 #define SW_INLINE inline __attribute__((always_inline))
 #define SW_INLINE_LAMBDA __attribute__((always_inline))
 
-#define SW_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define SW_TARGET_AVX512 \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,prefer-vector-width=512")))
 #define SW_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
 
 // SW_MULTIVERSION_LANES is the same for a body that is also a template over kLanes, the floats in a vector register:

@@ -66,7 +66,7 @@ SW_MULTIVERSION(void, unaryChunk, (Kind kind, float a, float b, float* x, int64_
       for (int64_t i = 0; i < n; ++i) x[i] = x[i] < 0.f ? 0.f : x[i];
       break;
     case Kind::kGeluErf:
-      for (int64_t i = 0; i < n; ++i) x[i] = 0.5f * x[i] * (1.f + fastErf(x[i] * 0.707106781f));
+      for (int64_t i = 0; i < n; ++i) x[i] = fastGelu(x[i]);
       break;
     case Kind::kGeluTanh:  // 0.5 (1 + tanh u) is sigmoid(2u)
       for (int64_t i = 0; i < n; ++i) {

@@ -6,8 +6,8 @@ namespace shardwright {
 
 std::vector<const Pattern*> allPatterns() {
   std::vector<const Pattern*> all;
-  for (auto list :
-       {identityPatterns, reshapePatterns, linearPatterns, weightPatterns, gatherPatterns, attentionPatterns})
+  for (auto list : {identityPatterns, reshapePatterns, linearPatterns, weightPatterns, gatherPatterns,
+                    attentionPatterns, convolutionPatterns})
     for (const Pattern& pattern : list()) all.push_back(&pattern);
   return all;
 }

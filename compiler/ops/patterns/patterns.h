@@ -26,6 +26,7 @@ llvm::ArrayRef<Pattern> reshapePatterns();   // chains of reshapes and transpose
 llvm::ArrayRef<Pattern> linearPatterns();    // matrix products on merged dims
 llvm::ArrayRef<Pattern> weightPatterns();    // parts of weights
 llvm::ArrayRef<Pattern> attentionPatterns();
+llvm::ArrayRef<Pattern> convolutionPatterns();
 llvm::ArrayRef<Pattern> gatherPatterns();  // lookups whose indices are known
 
 // The op that made the value if it is the ONNX op `name`, else null.

@@ -1,46 +1,63 @@
 #include "runtime/kernels/copy/transpose.h"
 
-#include <cstring>
+#include <algorithm>
+
+#include "runtime/kernels/float_vector.h"
 
 namespace shardwright {
 namespace {
 
-using Vector4 = uint32_t __attribute__((vector_size(16)));
+constexpr int64_t kLane = 4;  // elements of 128 bits, within which a shuffle is cheap
 
-Vector4 load4(const uint32_t* from) {
-  Vector4 v;
-  std::memcpy(&v, from, sizeof v);
-  return v;
+// Four columns of kLanes rows: each 128-bit part of the vectors is transposed by itself.
+template <int kLanes>
+SW_INLINE void transposeBlock(const uint32_t* from, int64_t fromStride, uint32_t* to, int64_t toStride) {
+  typedef typename FloatVectorOf<kLanes>::Integers Vector;
+  Vector rows[4], pairs[4], columns[4], low, high, front, back;
+  for (int c = 0; c < 4; ++c) std::memcpy(&rows[c], from + c * fromStride, sizeof(Vector));
+  for (int i = 0; i < kLanes; ++i) {
+    uint32_t part = static_cast<uint32_t>(i / kLane * kLane), at = static_cast<uint32_t>(i % kLane);
+    low[i] = part + at / 2 + at % 2 * kLanes;
+    high[i] = low[i] + 2;
+    front[i] = part + at % 2 + at / 2 * kLanes;
+    back[i] = front[i] + 2;
+  }
+  for (int half = 0; half < 2; ++half) {
+    pairs[half] = __builtin_shuffle(rows[2 * half], rows[2 * half + 1], low);
+    pairs[2 + half] = __builtin_shuffle(rows[2 * half], rows[2 * half + 1], high);
+  }
+  for (int half = 0; half < 2; ++half) {
+    columns[2 * half] = __builtin_shuffle(pairs[2 * half], pairs[2 * half + 1], front);
+    columns[2 * half + 1] = __builtin_shuffle(pairs[2 * half], pairs[2 * half + 1], back);
+  }
+  for (int part = 0; part < kLanes / kLane; ++part) {
+    for (int r = 0; r < 4; ++r) {
+      const char* column = reinterpret_cast<const char*>(&columns[r]) + part * kLane * sizeof(uint32_t);
+      std::memcpy(to + (part * kLane + r) * toStride, column, kLane * sizeof(uint32_t));
+    }
+  }
 }
-void store4(uint32_t* to, Vector4 v) { std::memcpy(to, &v, sizeof v); }
+
+SW_MULTIVERSION_LANES(void, transposeElements,
+                      (const uint32_t* from, int64_t fromStride, uint32_t* to, int64_t toStride, int64_t rows,
+                       int64_t columns),
+                      (from, fromStride, to, toStride, rows, columns)) {
+  int64_t r = 0;
+  for (; r < rows; r += kLanes) {
+    int64_t c = 0, count = std::min<int64_t>(kLanes, rows - r);
+    for (; c + 4 <= columns && count == kLanes; c += 4)
+      transposeBlock<kLanes>(from + c * fromStride + r, fromStride, to + r * toStride + c, toStride);
+    for (; c < columns; ++c) {
+      for (int64_t i = 0; i < count; ++i) to[(r + i) * toStride + c] = from[c * fromStride + r + i];
+    }
+  }
+}
 
 }  // namespace
 
-void transpose32(const void* fromBytes, int64_t fromStride, void* toBytes, int64_t toStride, int64_t rows,
-                 int64_t columns) {
-  const uint32_t* from = static_cast<const uint32_t*>(fromBytes);
-  uint32_t* to = static_cast<uint32_t*>(toBytes);
-  int64_t r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    int64_t c = 0;
-    for (; c + 4 <= columns; c += 4) {
-      const uint32_t* in = from + c * fromStride + r;
-      uint32_t* out = to + r * toStride + c;
-      Vector4 a = load4(in), b = load4(in + fromStride), d = load4(in + 2 * fromStride), e = load4(in + 3 * fromStride);
-      Vector4 ab0 = __builtin_shuffle(a, b, Vector4{0, 4, 1, 5}), ab1 = __builtin_shuffle(a, b, Vector4{2, 6, 3, 7});
-      Vector4 de0 = __builtin_shuffle(d, e, Vector4{0, 4, 1, 5}), de1 = __builtin_shuffle(d, e, Vector4{2, 6, 3, 7});
-      store4(out, __builtin_shuffle(ab0, de0, Vector4{0, 1, 4, 5}));
-      store4(out + toStride, __builtin_shuffle(ab0, de0, Vector4{2, 3, 6, 7}));
-      store4(out + 2 * toStride, __builtin_shuffle(ab1, de1, Vector4{0, 1, 4, 5}));
-      store4(out + 3 * toStride, __builtin_shuffle(ab1, de1, Vector4{2, 3, 6, 7}));
-    }
-    for (; c < columns; ++c) {
-      for (int i = 0; i < 4; ++i) to[(r + i) * toStride + c] = from[c * fromStride + r + i];
-    }
-  }
-  for (; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) to[r * toStride + c] = from[c * fromStride + r];
-  }
+void transpose32(const void* from, int64_t fromStride, void* to, int64_t toStride, int64_t rows, int64_t columns) {
+  transposeElements(static_cast<const uint32_t*>(from), fromStride, static_cast<uint32_t*>(to), toStride, rows,
+                    columns);
 }
 
 }  // namespace shardwright

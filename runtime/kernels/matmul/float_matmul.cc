@@ -243,7 +243,7 @@ void FloatMatmul::multiplyFew(int64_t batch, Slice rows, Slice columns, const Te
 void FloatMatmul::finish(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, const TensorRef& result,
                          Block block, bool store) const {
   if (!store && ops_.empty()) return;
-  PostOpRow operands[kMaxPostOps];
+  PostOpRow operands[kMaxPostOps + 1];  // a convolution's bias is one more
   int64_t n = columns.end - columns.begin;
   for (size_t k = 0; k < ops_.size(); ++k) {
     if (ops_[k].operand < 0) continue;

@@ -299,3 +299,43 @@ func.func @probabilities_are_wanted(%q: tensor<2x3x5x4xf32>, %k: tensor<2x3x4x7x
   %2 = "onnx.MatMul"(%1, %v) : (tensor<2x3x5x7xf32>, tensor<2x3x7x4xf32>) -> tensor<2x3x5x4xf32>
   return %1, %2 : tensor<2x3x5x7xf32>, tensor<2x3x5x4xf32>
 }
+
+// -----
+
+// What is constant per filter after a convolution goes into its weights, which are computed at load.
+// CHECK-LABEL: @normalized_convolution(
+func.func @normalized_convolution(%x: tensor<2x3x7x6xf32>) -> tensor<2x4x5x4xf32> {
+  %w = "onnx.Weight"() {name = "w", location = "w.bin", offset = 0 : i64, length = 432 : i64} : () -> tensor<4x3x3x3xf32>
+  %b = "onnx.Weight"() {name = "b", location = "w.bin", offset = 432 : i64, length = 16 : i64} : () -> tensor<4xf32>
+  %scale = "onnx.Weight"() {name = "scale", location = "w.bin", offset = 448 : i64, length = 16 : i64} : () -> tensor<4xf32>
+  %shift = "onnx.Weight"() {name = "shift", location = "w.bin", offset = 464 : i64, length = 16 : i64} : () -> tensor<4xf32>
+  %mean = "onnx.Weight"() {name = "mean", location = "w.bin", offset = 480 : i64, length = 16 : i64} : () -> tensor<4xf32>
+  %variance = "onnx.Weight"() {name = "variance", location = "w.bin", offset = 496 : i64, length = 16 : i64} : () -> tensor<4xf32>
+  // CHECK: onnx.Sqrt
+  // CHECK: %[[F:.*]] = "onnx.Div"
+  // CHECK: %[[W:.*]] = "onnx.Mul"({{.*}}) : (tensor<4x3x3x3xf32>, tensor<4x1x1x1xf32>)
+  // CHECK: onnx.Sub
+  // CHECK: %[[B:.*]] = "onnx.Sub"
+  // CHECK: %[[Y:.*]] = "onnx.Conv"(%arg0, %[[W]], %[[B]]) {kernel_shape = array<i64: 3, 3>}
+  // CHECK-NOT: onnx.BatchNormalization
+  // CHECK: return %[[Y]]
+  %0 = "onnx.Conv"(%x, %w, %b) {kernel_shape = array<i64: 3, 3>} : (tensor<2x3x7x6xf32>, tensor<4x3x3x3xf32>, tensor<4xf32>) -> tensor<2x4x5x4xf32>
+  %1 = "onnx.BatchNormalization"(%0, %scale, %shift, %mean, %variance) {epsilon = 1.0e-3 : f32} : (tensor<2x4x5x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<2x4x5x4xf32>
+  return %1 : tensor<2x4x5x4xf32>
+}
+
+// -----
+
+// A convolution that is read before it is normalised, and one whose weights are no constants, stay.
+// CHECK-LABEL: @convolutions_that_stay(
+func.func @convolutions_that_stay(%x: tensor<2x3x7x6xf32>, %v: tensor<4x3x3x3xf32>) -> (tensor<2x4x5x4xf32>, tensor<2x4x5x4xf32>, tensor<2x4x5x4xf32>) {
+  %none = "onnx.None"() : () -> none
+  %w = "onnx.Weight"() {name = "w", location = "w.bin", offset = 0 : i64, length = 432 : i64} : () -> tensor<4x3x3x3xf32>
+  %scale = "onnx.Weight"() {name = "scale", location = "w.bin", offset = 448 : i64, length = 16 : i64} : () -> tensor<4xf32>
+  // CHECK-COUNT-2: onnx.BatchNormalization
+  %0 = "onnx.Conv"(%x, %w, %none) : (tensor<2x3x7x6xf32>, tensor<4x3x3x3xf32>, none) -> tensor<2x4x5x4xf32>
+  %1 = "onnx.BatchNormalization"(%0, %scale, %scale, %scale, %scale) : (tensor<2x4x5x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<2x4x5x4xf32>
+  %2 = "onnx.Conv"(%x, %v, %none) : (tensor<2x3x7x6xf32>, tensor<4x3x3x3xf32>, none) -> tensor<2x4x5x4xf32>
+  %3 = "onnx.BatchNormalization"(%2, %scale, %scale, %scale, %scale) : (tensor<2x4x5x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<2x4x5x4xf32>
+  return %0, %1, %3 : tensor<2x4x5x4xf32>, tensor<2x4x5x4xf32>, tensor<2x4x5x4xf32>
+}

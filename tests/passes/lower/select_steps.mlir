@@ -34,3 +34,21 @@ func.func @kernels(%x: tensor<?x8xf32, #dist.exprs<["b", 8]>>, %w: tensor<8x3xf3
   "test.use"(%1) : (tensor<1xi64>) -> ()
   return %0 : tensor<?x3xf32, #dist.exprs<["b", 3]>>
 }
+
+// -----
+
+// A convolution writes channels last, and what reads it sees a window; a collective gets its operand as it is.
+// CHECK-LABEL: @order_of_results
+module attributes {dist.mesh = #dist.mesh<"tp=2">} {
+  func.func @order_of_results(%x: tensor<2x3x7x6xf32>, %w: tensor<4x3x3x3xf32>) -> (tensor<2x4x5x4xf32>, tensor<2x4x5x4xf32>) {
+    %none = "onnx.None"() : () -> none
+    // CHECK: %[[B:.*]] = step.kernel "conv"(%arg0, %arg1, %{{.*}}) {{.*}} then [] {result_views = {{\[\[}}#dist.exprs<[0]>, #dist.exprs<[2, 4, 5, 4]>, #dist.exprs<[80, 1, 16, 4]>]]} {{.*}} -> tensor<2x5x4x4xf32>
+    // CHECK: step.view %[[B]] {{.*}} -> tensor<2x4x5x4xf32>
+    %0 = "onnx.Conv"(%x, %w, %none) {kernel_shape = array<i64: 3, 3>} : (tensor<2x3x7x6xf32>, tensor<4x3x3x3xf32>, none) -> tensor<2x4x5x4xf32>
+    // CHECK: %[[P:.*]] = step.kernel "conv"{{.*}} -> tensor<2x4x5x4xf32>
+    // CHECK: dist.all_reduce sum %[[P]]
+    %1 = "onnx.Conv"(%x, %w, %none) {kernel_shape = array<i64: 3, 3>} : (tensor<2x3x7x6xf32>, tensor<4x3x3x3xf32>, none) -> tensor<2x4x5x4xf32>
+    %2 = dist.all_reduce sum %1 over <#dist.mesh<"tp=2">, "tp"> : tensor<2x4x5x4xf32>
+    return %0, %2 : tensor<2x4x5x4xf32>, tensor<2x4x5x4xf32>
+  }
+}

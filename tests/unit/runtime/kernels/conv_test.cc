@@ -106,6 +106,16 @@ TEST(Conv, post_ops_done_by_the_library_and_by_us) {
   }
 }
 
+// What a rank without channels computes, where channels are split among more ranks than there are.
+TEST(Conv, no_channels_give_the_bias) {
+  F x({2, 0, 5, 6}), w({7, 0, 3, 3}), bias({7}), y({2, 7, 5, 6});
+  bias.fill(3);
+  KernelRun run{"conv", attrsOf({{1, 1}, {1, 1}, {1, 1, 1, 1}})};
+  run.postOps = {{"scale", -1, {2}}, {"relu", -1, {}}};
+  ASSERT_TRUE(isOk(run({x.ref(), w.ref(), bias.ref()}, {y.ref()})));
+  forEachIndex(y.dims, [&](const Index& i) { ASSERT_EQ(y.at(i), std::max(0.f, 2 * bias.at({i[1]}))); });
+}
+
 TEST(Conv, half_precision_without_bias) {
   TestTensor<uint16_t> x({1, 5, 6, 7}), w({4, 5, 3, 3}), y({1, 4, 6, 7});
   x.dtype = w.dtype = y.dtype = DType::kFloat16;
@@ -120,6 +130,20 @@ TEST(Conv, half_precision_without_bias) {
   ASSERT_TRUE(isOk(run({x.ref(), w.ref()}, {y.ref()})));
   forEachIndex(y.dims, [&](const Index& i) {
     ASSERT_EQ(y.at(i), floatToFloat16(static_cast<float>(convAt(wideX, wideW, window, i))));
+  });
+}
+
+TEST(Conv, a_bias_and_as_many_post_ops_as_are_allowed) {
+  F x({1, 3, 4, 5}), w({6, 3, 1, 1}), bias({6}), y({1, 6, 4, 5});
+  x.fill(1), w.fill(2), bias.fill(3);
+  Window window{{1, 1}, {1, 1}, {0, 0, 0, 0}};
+  KernelRun run{"conv", attrsOf(window)};
+  run.postOps = {{"relu", -1, {}},     {"scale", -1, {2}}, {"clip", -1, {1, 9}}, {"scale", -1, {0.5}},
+                 {"clip", -1, {1, 4}}, {"scale", -1, {4}}, {"relu", -1, {}},     {"scale", -1, {-1}}};
+  ASSERT_TRUE(isOk(run({x.ref(), w.ref(), bias.ref()}, {y.ref()})));
+  forEachIndex(y.dims, [&](const Index& i) {
+    double value = std::clamp(2 * std::max(0.0, convAt(x, w, window, i) + bias.at({i[1]})), 1.0, 9.0);
+    ASSERT_EQ(y.at(i), static_cast<float>(-4 * std::clamp(value / 2, 1.0, 4.0)));
   });
 }
 
