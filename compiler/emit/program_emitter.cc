@@ -8,6 +8,7 @@
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/stage_form.h"
 #include "compiler/emit/constant_bytes.h"
+#include "compiler/emit/output_placement.h"
 #include "compiler/emit/step_collectives.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "llvm/ADT/DenseMap.h"
@@ -43,6 +44,7 @@ class ProgramEmitter {
   // Programs for a run and for the load; the second may be empty.
   Status run(const PortIndices& ports, ProgramState& main, ProgramState& init) {
     ports_ = ports;
+    SW_ASSIGN_OR_RETURN(placements_, placeInOutputs(block_, constants_, facts_, tables_.mesh()));
     for (mlir::Operation& op : block_) SW_RETURN_IF_ERROR(emitOp(&op));
     main = std::move(main_);
     init = std::move(init_);
@@ -195,9 +197,24 @@ class ProgramEmitter {
   }
 
   plan::View window(ProgramState& state, mlir::Value value, const SymbolicView& view) {
+    SymbolicView moved = view;
+    mlir::Value base = locate(value, moved);
+    return windowOn(state, base, moved, dtypeOf(value.getType()));
+  }
+
+  // The value in whose buffer the window lies, which becomes one on it.
+  mlir::Value locate(mlir::Value value, SymbolicView& window) const {
+    auto placed = placements_.find(baseOf(value));
+    if (placed == placements_.end()) return baseOf(value);
+    window.offset += placed->second.offset;
+    if (!placed->second.strides.empty()) window.strides = placed->second.strides;
+    return baseOf(placed->second.global);
+  }
+
+  plan::View windowOn(ProgramState& state, mlir::Value base, const SymbolicView& view, DType dtype) {
     plan::View result;
-    result.set_buffer(buffer(state, baseOf(value)));
-    fillWindow(result, view, dtypeOf(value.getType()));
+    result.set_buffer(buffer(state, base));
+    fillWindow(result, view, dtype);
     return result;
   }
 
@@ -212,13 +229,14 @@ class ProgramEmitter {
 
   Status emitConcat(ProgramState& state, step::ConcatOp concat) {
     SymbolicView whole = viewOf(concat.getResult());
+    mlir::Value base = locate(concat.getResult(), whole);
     int64_t axis = concat.getAxis();
     for (mlir::Value input : concat.getInputs()) {
       plan::KernelStep* kernel = addKernel(state, concat, "copy");
       SymbolicView part = whole;
       part.dims = dimsOf(input.getType());
       *kernel->add_inputs() = view(state, input);
-      *kernel->add_outputs() = window(state, concat.getResult(), part);
+      *kernel->add_outputs() = windowOn(state, base, part, dtypeOf(concat.getResult().getType()));
       whole.offset += part.dims[axis] * whole.strides[axis];
     }
     return Status();
@@ -344,15 +362,15 @@ class ProgramEmitter {
   }
 
   Status emitWrite(dist::WriteOp write) {
-    std::optional<SymbolicView> part =
-        shardWindow(write.getSharding().sharding(), viewOf(write.getGlobal()), tables_.mesh());
-    if (!part) return internalError("an output is split in a way that is no window");
+    auto placed = placements_.find(write.getLocal());
+    if (placed != placements_.end() && placed->second.global == write.getGlobal()) return Status();
+    SW_ASSIGN_OR_RETURN(SymbolicView part, outputPart(write, tables_.mesh()));
     plan::Step* step = addStep(main_, write);
     if (write.getGuard()) step->set_guard(tables_.expr(write.getGuard()->exprs()[0]) + 1);
     plan::KernelStep* kernel = step->mutable_kernel();
     kernel->set_kernel("copy");
     *kernel->add_inputs() = view(main_, write.getLocal());
-    *kernel->add_outputs() = window(main_, write.getGlobal(), *part);
+    *kernel->add_outputs() = window(main_, write.getGlobal(), part);
     return Status();
   }
 
@@ -366,6 +384,7 @@ class ProgramEmitter {
   ProgramState main_, init_;
   PortIndices ports_;
   llvm::DenseMap<mlir::Value, uint32_t> constantIndex_;
+  OutputPlacements placements_;
 };
 
 }  // namespace

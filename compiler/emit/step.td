@@ -40,7 +40,9 @@ def Step_KernelOp : Step_Op<"kernel", [Pure]> {
   let summary = "a call of a kernel of runtime/kernels";
   let description = [{
     `attrs` are the kernel's typed attributes; a value that is #dist.exprs is evaluated at run time (a list of one where the
-    name ends in no "s" is a number). `post_ops` is an array of [kind, operand index, params…]. An absent operand has type none.
+    name ends in no "s" is a number). `post_ops` is an array of [kind, operand index, params…]; a kernel that takes none has no
+    such attribute. `result_views` says how the kernel sees its results, `dense_operands` (a bit set) which operands must lie
+    densely. An absent operand has type none.
   }];
   let arguments = (ins Variadic<AnyType>:$inputs, StrAttr:$kernel, DictionaryAttr:$attrs,
                    OptionalAttr<ArrayAttr>:$post_ops);

@@ -49,6 +49,7 @@ KernelCall call(const OpView& op) {
                 {"empty_rows", op.stringAttr("empty_rows", "zeros")}};
   call.operands = {kQuery, kKey, kValue};
   if (op.has(kMask)) call.operands.push_back(kMask);
+  call.resultOrder = {0, 2, 1, 3};  // heads are merged next, as a rule
   return call;
 }
 

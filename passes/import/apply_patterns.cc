@@ -53,11 +53,6 @@ class ApplyPatterns : public mlir::PassWrapper<ApplyPatterns, mlir::OperationPas
     registry.insert<OnnxDialect>();
   }
 
-  void getDependentDialects(mlir::DialectRegistry& registry) const final {
-    registerDistDialect(registry);
-    registry.insert<OnnxDialect>();
-  }
-
   void runOnOperation() final {
     for (const std::string& name : only_) checkName(name);
     Facts facts = factsOf(getOperation());

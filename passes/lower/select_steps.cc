@@ -185,6 +185,7 @@ struct SelectSteps : mlir::PassWrapper<SelectSteps, mlir::OperationPass<mlir::fu
                                                builder.getDictionaryAttr(attrs),
                                                call.takesPostOps ? builder.getArrayAttr({}) : mlir::ArrayAttr());
     setFlops(step, flopsOf(op, facts_, sizes_));
+    if (call.denseOperands) step->setAttr("dense_operands", builder.getI64IntegerAttr(call.denseOperands));
     if (ordered) {
       step->setAttr("result_views", builder.getArrayAttr({viewAttr(builder, whole)}));
       op->getResult(0).replaceAllUsesWith(createView(builder, op->getLoc(), step->getResult(0), whole));

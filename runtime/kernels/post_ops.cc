@@ -60,6 +60,14 @@ SW_MULTIVERSION(void, binaryChunk, (Kind kind, float* x, const float* y, int64_t
   }
 }
 
+// The end of a residual block, in one pass.
+SW_MULTIVERSION(void, addReluChunk, (float* x, const float* y, int64_t n), (x, y, n)) {
+  for (int64_t i = 0; i < n; ++i) {
+    float sum = x[i] + y[i];
+    x[i] = sum < 0.f ? 0.f : sum;
+  }
+}
+
 SW_MULTIVERSION(void, unaryChunk, (Kind kind, float a, float b, float* x, int64_t n), (kind, a, b, x, n)) {
   switch (kind) {
     case Kind::kRelu:
@@ -149,6 +157,11 @@ void applyPostOps(const PostOps::Op* ops, size_t numOps, const PostOpRow* rows, 
         values = static_cast<const float*>(other.data) + first;
       } else {
         loadFloats(other.dtype, other.data, first, other.stride, width, buffer);
+      }
+      if (op.kind == Kind::kAdd && k + 1 < numOps && ops[k + 1].kind == Kind::kRelu) {
+        addReluChunk(row + c, values, width);
+        ++k;
+        continue;
       }
       binaryChunk(op.kind, row + c, values, width);
     }

@@ -18,15 +18,26 @@ struct Prefetch {
 };
 constexpr int64_t kStep = 4, kLineFloats = 16;
 
+// Where sums begin: at what c holds, at a row that is the same for all rows of c, or at 0.
+struct Start {
+  bool add = false;
+  const float* row = nullptr;
+
+  template <int kLanes>
+  SW_INLINE FloatVector<kLanes> at(const float* c, int64_t column) const {
+    return add ? loadVector<kLanes>(c + column) : row ? loadVector<kLanes>(row + column) : FloatVector<kLanes>{};
+  }
+};
+
 // Element (r, i) of a is at a[r * rowStride + i], or packed at a[i * kCount + r].
 template <int kLanes, int kCount, bool kPacked>
 SW_INLINE void multiplyRows(const float* a, int64_t rowStride, const float* b, int64_t bStride, float* c,
-                            int64_t cStride, int64_t k, bool add, Prefetch next) {
+                            int64_t cStride, int64_t k, Start start, Prefetch next) {
   FloatVector<kLanes> sums[kCount][2];
 #pragma GCC unroll 12
   for (int r = 0; r < kCount; ++r) {
-    sums[r][0] = add ? loadVector<kLanes>(c + r * cStride) : FloatVector<kLanes>{};
-    sums[r][1] = add ? loadVector<kLanes>(c + r * cStride + kLanes) : FloatVector<kLanes>{};
+    sums[r][0] = start.at<kLanes>(c + r * cStride, 0);
+    sums[r][1] = start.at<kLanes>(c + r * cStride, kLanes);
   }
   auto multiplyOne = [&](int64_t i) SW_INLINE_LAMBDA {
     FloatVector<kLanes> low = loadVector<kLanes>(b + i * bStride), high = loadVector<kLanes>(b + i * bStride + kLanes);
@@ -56,7 +67,7 @@ SW_INLINE void multiplyRows(const float* a, int64_t rowStride, const float* b, i
 
 // One or two rows: more sums than rows, so that additions need not wait for each other.
 template <int kLanes, int kCount>
-SW_INLINE void multiplyFewRows(const float* a, const float* b, float* c, int64_t cStride, int64_t k, bool add) {
+SW_INLINE void multiplyFewRows(const float* a, const float* b, float* c, int64_t cStride, int64_t k, Start start) {
   constexpr int kUnroll = 4;
   constexpr int64_t kAhead = 1024;  // floats; what the memory delivers in the time that it takes to answer
   FloatVector<kLanes> sums[kCount][kUnroll][2] = {};
@@ -85,7 +96,7 @@ SW_INLINE void multiplyFewRows(const float* a, const float* b, float* c, int64_t
     for (int v = 0; v < 2; ++v) {
       FloatVector<kLanes> sum = (sums[r][0][v] + sums[r][1][v]) + (sums[r][2][v] + sums[r][3][v]);
       float* to = c + r * cStride + v * kLanes;
-      storeVector<kLanes>(to, add ? loadVector<kLanes>(to) + sum : sum);
+      storeVector<kLanes>(to, start.at<kLanes>(c + r * cStride, v * kLanes) + sum);
     }
   }
 }
@@ -93,10 +104,10 @@ SW_INLINE void multiplyFewRows(const float* a, const float* b, float* c, int64_t
 // multiplyRows for a number of rows known only at run time.
 template <int kLanes, int kCount, bool kPacked>
 SW_INLINE void multiplyUpTo(int64_t rows, const float* a, int64_t aStride, const float* b, int64_t bStride, float* c,
-                            int64_t cStride, int64_t k, bool add, Prefetch next) {
-  if (rows == kCount) return multiplyRows<kLanes, kCount, kPacked>(a, aStride, b, bStride, c, cStride, k, add, next);
+                            int64_t cStride, int64_t k, Start start, Prefetch next) {
+  if (rows == kCount) return multiplyRows<kLanes, kCount, kPacked>(a, aStride, b, bStride, c, cStride, k, start, next);
   if constexpr (kCount > 1) {
-    multiplyUpTo<kLanes, kCount - 1, kPacked>(rows, a, aStride, b, bStride, c, cStride, k, add, next);
+    multiplyUpTo<kLanes, kCount - 1, kPacked>(rows, a, aStride, b, bStride, c, cStride, k, start, next);
   }
 }
 
@@ -115,17 +126,19 @@ SW_MULTIVERSION_LANES(void, multiplySmall,
     const float* panel = b + j / kPanel * panelStride;
     for (int64_t r = 0; r < rows; r += kRows<kLanes>) {
       multiplyUpTo<kLanes, kRows<kLanes>, false>(std::min<int64_t>(kRows<kLanes>, rows - r), a + r * aStride, aStride,
-                                                 panel, bStride, c + r * cStride + j, cStride, k, add, Prefetch());
+                                                 panel, bStride, c + r * cStride + j, cStride, k, Start{add, nullptr},
+                                                 Prefetch());
     }
   }
 }
 
 SW_MULTIVERSION_LANES(void, multiplyPacked,
                       (const float* a, int64_t aDepth, int64_t aFirst, const float* b, float* c, int64_t cStride,
-                       int64_t rows, int64_t k, bool add, const float* next),
-                      (a, aDepth, aFirst, b, c, cStride, rows, k, add, next)) {
-  if (rows == 1) return multiplyFewRows<kLanes, 1>(a + aFirst, b, c, cStride, k, add);
-  if (rows == 2) return multiplyFewRows<kLanes, 2>(a + aFirst * 2, b, c, cStride, k, add);
+                       int64_t rows, int64_t k, bool add, const float* start, const float* next),
+                      (a, aDepth, aFirst, b, c, cStride, rows, k, add, start, next)) {
+  Start from = {add, start};
+  if (rows == 1) return multiplyFewRows<kLanes, 1>(a + aFirst, b, c, cStride, k, from);
+  if (rows == 2) return multiplyFewRows<kLanes, 2>(a + aFirst * 2, b, c, cStride, k, from);
   // The panels of a share the fetching of the next panel of b, as large as this one.
   constexpr int kLinesPerStep = kStep * 2 * kLanes / kLineFloats;
   int panels = static_cast<int>((rows + kRows<kLanes> - 1) / kRows<kLanes>);
@@ -133,7 +146,7 @@ SW_MULTIVERSION_LANES(void, multiplyPacked,
   for (int64_t r = 0; r < rows; r += kRows<kLanes>) {
     int64_t count = std::min<int64_t>(kRows<kLanes>, rows - r);
     multiplyUpTo<kLanes, kRows<kLanes>, true>(count, a + r * aDepth + aFirst * count, 0, b, 2 * kLanes, c + r * cStride,
-                                              cStride, k, add, prefetch);
+                                              cStride, k, from, prefetch);
     if (prefetch.lines > 0) prefetch.at += k / kStep * prefetch.lines * kLineFloats;
   }
 }

@@ -20,10 +20,10 @@ void multiplySmall(const float* a, int64_t aStride, const float* b, int64_t bStr
                    int64_t cStride, int64_t rows, int64_t columns, int64_t k, bool add);
 
 // The same for one panel of b (rows productPanel() apart) and a packed a: panels lie aDepth columns apart, of which
-// [aFirst, aFirst + k) are multiplied. `next` is the panel of b that will be used after this one: it is fetched meanwhile;
-// null for none.
+// [aFirst, aFirst + k) are multiplied. `start`, if not null and not `add`, is a row that every row of c has added. `next` is
+// the panel of b that will be used after this one: it is fetched meanwhile; null for none.
 void multiplyPacked(const float* a, int64_t aDepth, int64_t aFirst, const float* b, float* c, int64_t cStride,
-                    int64_t rows, int64_t k, bool add, const float* next);
+                    int64_t rows, int64_t k, bool add, const float* start, const float* next);
 
 // out[j] := sum over i < k of a[i] * b[j * bStride + i] for j < count.
 void dotRows(const float* a, const float* b, int64_t bStride, int64_t k, int64_t count, float* out);

@@ -104,7 +104,11 @@ SW_INLINE float fastErf(float x) {
   return x != x ? x : y;
 }
 
-SW_INLINE float fastSigmoid(float x) { return 1.f / (1.f + fastExp(-x)); }
+SW_INLINE float fastSigmoid(float x) {
+  float e = fastExpNegative(-std::fabs(x));
+  float y = (x < 0.f ? e : 1.f) / (1.f + e);
+  return x != x ? x : y;
+}
 
 SW_INLINE float fastTanh(float x) {
   float a = std::fabs(x), s = x * x;

@@ -11,6 +11,8 @@ namespace {
 // Improvement rounds cost a square of the number of buffers each, and where there are many, the first orders do well.
 constexpr size_t kImprovementWork = 20'000'000;
 constexpr size_t kMaxRounds = 60;
+constexpr size_t kMaxShuffles = 600;
+constexpr int64_t kGoodEnough = 32;  // within a 32nd of the lower bound
 
 struct Placed {
   int64_t begin, end;
@@ -34,6 +36,7 @@ class Packer {
     tryOrder(sortedBy(order, [&](size_t i) { return -span(i); }));
     tryOrder(sortedBy(order, [&](size_t i) { return items_[i].firstStep; }));
     improve();
+    shuffle();
     return std::move(best_);
   }
 
@@ -112,6 +115,24 @@ class Packer {
         return meets && round % 2 == 0 ? 1 : 2;
       };
       tryOrder(sortedBy(order, rank));
+    }
+  }
+
+  // Where that has not come close: single items moved ahead, which and where to by a fixed sequence of random numbers.
+  void shuffle() {
+    size_t rounds = std::min(kMaxShuffles, kImprovementWork / (items_.size() * items_.size()));
+    uint64_t state = 1;
+    auto below = [&](size_t n) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      return static_cast<size_t>((state >> 33) % n);
+    };
+    for (size_t round = 0; round < rounds; ++round) {
+      if (best_.peakBytes <= best_.lowerBoundBytes + best_.lowerBoundBytes / kGoodEnough) return;
+      std::vector<size_t> order = bestOrder_;
+      size_t from = below(order.size()), to = below(from + 1);
+      std::rotate(order.begin() + static_cast<int64_t>(to), order.begin() + static_cast<int64_t>(from),
+                  order.begin() + static_cast<int64_t>(from) + 1);
+      tryOrder(order);
     }
   }
 

@@ -60,6 +60,24 @@ for model in BRANCHES:
                 lambda self, model=model, numRanks=numRanks: self.check(model, numRanks))
 
 
+class StepsTest(TemporaryFolderTest):
+    """Steps that the compiler saves."""
+
+    def kernels(self, model, *arguments):
+        report = json.loads(runTool("shardview", self.compile(model, *arguments, name="-".join(["plan", *arguments])), "--json").stdout)
+        return [step["op"] for step in report["steps"][0] if step["kind"] == "kernel"]
+
+    def test_results_are_computed_where_the_caller_wants_them(self):
+        """Logits are written in the caller's tensor, a part of it or all, and heads side by side: nothing is copied."""
+        for mesh in ([], ["--mesh", "tp=2"], ["--mesh", "dp=2"]):
+            self.assertEqual(self.kernels("gpt2", *mesh).count("copy"), 0)
+
+    def test_activations_and_sums_go_into_the_kernels_before_them(self):
+        """What is left as a loop of its own in each of the two layers is its two normalisations."""
+        self.assertLessEqual(self.kernels("vit").count("loop"), 2 * 2 + 3)
+        self.assertLessEqual(self.kernels("resnet").count("loop"), 1)
+
+
 class NoWeightsTest(TemporaryFolderTest):
     def test_a_plan_without_weights_is_shown_and_does_not_run(self):
         plan = self.compile("gpt2", "--mesh", "tp=2", "--no-weights")

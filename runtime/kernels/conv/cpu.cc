@@ -171,6 +171,14 @@ StatusOr<std::unique_ptr<PreparedKernel>> Conv::prepare(const std::vector<Tensor
   SW_ASSIGN_OR_RETURN(shape.spatial,
                       readWindow(spec_, attrs, std::vector<int64_t>(w.dims + 2, w.dims + w.rank), x, y, true));
   if (x.dims[1] == 0) return prepareEmpty(std::move(shape), inputs, y, numThreads);
+  // Pixels apart are put together first: else every row of the output would be a product by itself.
+  bool apart = std::any_of(shape.spatial.begin(), shape.spatial.end(),
+                           [](const WindowDim& dim) { return dim.stride > 1 && dim.output > 1; });
+  bool pads = std::any_of(shape.spatial.begin(), shape.spatial.end(),
+                          [](const WindowDim& dim) { return dim.padBegin != 0 || dim.padEnd > 0; });
+  if (productDepth_ > 0 && isPointwise(w) && apart && !pads) {
+    return preparePatchConv(spec_, std::move(shape), inputs, y, postOps_.ops(), numThreads);
+  }
   if (group == 1 && isPointwise(w) && !window_) {
     return preparePointwiseConv(spec_, std::move(shape), inputs, y, postOps_.ops(), productDepth_ > 0, numThreads);
   }

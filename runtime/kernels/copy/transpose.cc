@@ -7,14 +7,18 @@
 namespace shardwright {
 namespace {
 
-constexpr int64_t kLane = 4;  // elements of 128 bits, within which a shuffle is cheap
+constexpr int64_t kLane = 4;     // elements of 128 bits, within which a shuffle is cheap
+constexpr int64_t kAhead = 128;  // elements; the columns are too many streams for the processor to fetch by itself
 
 // Four columns of kLanes rows: each 128-bit part of the vectors is transposed by itself.
 template <int kLanes>
 SW_INLINE void transposeBlock(const uint32_t* from, int64_t fromStride, uint32_t* to, int64_t toStride) {
   typedef typename FloatVectorOf<kLanes>::Integers Vector;
   Vector rows[4], pairs[4], columns[4], low, high, front, back;
-  for (int c = 0; c < 4; ++c) std::memcpy(&rows[c], from + c * fromStride, sizeof(Vector));
+  for (int c = 0; c < 4; ++c) {
+    __builtin_prefetch(from + c * fromStride + kAhead);
+    std::memcpy(&rows[c], from + c * fromStride, sizeof(Vector));
+  }
   for (int i = 0; i < kLanes; ++i) {
     uint32_t part = static_cast<uint32_t>(i / kLane * kLane), at = static_cast<uint32_t>(i % kLane);
     low[i] = part + at / 2 + at % 2 * kLanes;

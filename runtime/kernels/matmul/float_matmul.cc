@@ -44,6 +44,7 @@ class FloatMatmul : public PreparedKernel {
         aType_(spec.inputs[0]),
         bType_(spec.inputs[1]),
         cType_(spec.outputs[0]),
+        operandTypes_(spec.inputs),
         packed_(packed),
         panel_(productPanel()) {
     if (p_.m == 0 || p_.n == 0 || p_.batchCount() == 0) return;
@@ -61,6 +62,7 @@ class FloatMatmul : public PreparedKernel {
     asRows_ = asIs && p_.b.column == 1;
     asColumns_ = asIs && !asRows_ && p_.b.row == 1;
     if (asRows_ || asColumns_) sharesRows_ = false;
+    takeBias();
   }
 
   int64_t scratchBytes() const override {
@@ -99,6 +101,17 @@ class FloatMatmul : public PreparedKernel {
   }
 
  private:
+  // A first post-op that adds one row to all rows is where sums begin.
+  void takeBias() {
+    if (aInPlace_ || asRows_ || asColumns_ || p_.k == 0 || ops_.empty() || ops_[0].kind != PostOps::Kind::kAdd) return;
+    const MatrixStrides& s = p_.postOps[0];
+    bool isRow = s.row == 0 && s.column == 1 &&
+                 std::all_of(s.batch.begin(), s.batch.end(), [](int64_t stride) { return stride == 0; });
+    if (!isRow || operandTypes_[ops_[0].operand] != DType::kFloat32) return;
+    bias_ = ops_[0].operand;
+    ops_.erase(ops_.begin());
+    p_.postOps.erase(p_.postOps.begin());
+  }
   int64_t aFloats() const { return aInPlace_ ? 0 : roundUp(blockRows_ * p_.k, 16); }
   int64_t bFloats() const {
     if (asRows_ || asColumns_) return 0;
@@ -133,7 +146,7 @@ class FloatMatmul : public PreparedKernel {
 
   void computePart(const MatmulPart& part, int64_t batch, const TensorRef* inputs, const TensorRef& result,
                    const float* sharedRows, Workspace& w) const;
-  void multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef& b, Workspace& w,
+  void multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef* inputs, Workspace& w,
                      Block block) const;
   void multiplyFew(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, Workspace& w, Block block) const;
   void finish(int64_t batch, Slice rows, Slice columns, const TensorRef* inputs, const TensorRef& result, Block block,
@@ -142,6 +155,8 @@ class FloatMatmul : public PreparedKernel {
   MatmulProblem p_;
   std::vector<PostOps::Op> ops_;
   DType aType_, bType_, cType_;
+  std::vector<DType> operandTypes_;
+  int bias_ = -1;  // input
   bool packed_;
   int64_t panel_;
   std::vector<MatmulPart> parts_;
@@ -173,7 +188,7 @@ void FloatMatmul::computePart(const MatmulPart& part, int64_t batch, const Tenso
       if (asRows_ || asColumns_) {
         multiplyFew(batch, rows, columns, inputs, w, block);
       } else {
-        multiplyBlock(a, batch, rows.end - rows.begin, columns, inputs[1], w, block);
+        multiplyBlock(a, batch, rows.end - rows.begin, columns, inputs, w, block);
       }
       finish(batch, rows, columns, inputs, result, block, block.data == w.c);
     }
@@ -181,8 +196,13 @@ void FloatMatmul::computePart(const MatmulPart& part, int64_t batch, const Tenso
 }
 
 // block := rows of a, packed or in place, times columns of b.
-void FloatMatmul::multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef& b,
+void FloatMatmul::multiplyBlock(const float* a, int64_t batch, int64_t rows, Slice columns, const TensorRef* inputs,
                                 Workspace& w, Block block) const {
+  const TensorRef& b = inputs[1];
+  const float* bias = bias_ < 0 ? nullptr : inputs[bias_].as<const float>() + columns.begin;
+  float lastBias[kMaxProductPanel] = {};  // of a panel that is not full
+  int64_t whole = (columns.end - columns.begin) / panel_ * panel_;
+  if (bias) std::copy(bias + whole, bias + (columns.end - columns.begin), lastBias);
   int64_t width = roundUp(columns.end - columns.begin, panel_);
   int64_t bOffset = p_.batchOffset(batch, p_.b);
   if (!packed_) {
@@ -208,7 +228,8 @@ void FloatMatmul::multiplyBlock(const float* a, int64_t batch, int64_t rows, Sli
       if (aInPlace_) {
         multiplySmall(a + k, p_.a.row, panel, panel_, panel_, to, block.stride, rows, panel_, depth, k > 0);
       } else {
-        multiplyPacked(a, p_.k, k, panel, to, block.stride, rows, depth, k > 0, next);
+        const float* start = bias && c == whole ? lastBias : bias ? bias + c : nullptr;
+        multiplyPacked(a, p_.k, k, panel, to, block.stride, rows, depth, k > 0, start, next);
       }
     }
   }

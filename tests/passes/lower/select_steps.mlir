@@ -42,7 +42,7 @@ func.func @kernels(%x: tensor<?x8xf32, #dist.exprs<["b", 8]>>, %w: tensor<8x3xf3
 module attributes {dist.mesh = #dist.mesh<"tp=2">} {
   func.func @order_of_results(%x: tensor<2x3x7x6xf32>, %w: tensor<4x3x3x3xf32>) -> (tensor<2x4x5x4xf32>, tensor<2x4x5x4xf32>) {
     %none = "onnx.None"() : () -> none
-    // CHECK: %[[B:.*]] = step.kernel "conv"(%arg0, %arg1, %{{.*}}) {{.*}} then [] {result_views = {{\[\[}}#dist.exprs<[0]>, #dist.exprs<[2, 4, 5, 4]>, #dist.exprs<[80, 1, 16, 4]>]]} {{.*}} -> tensor<2x5x4x4xf32>
+    // CHECK: %[[B:.*]] = step.kernel "conv"(%arg0, %arg1, %{{.*}}) {{.*}} then [] {dense_operands = 6 : i64, flops = {{[^,]*}}, result_views = {{\[\[}}#dist.exprs<[0]>, #dist.exprs<[2, 4, 5, 4]>, #dist.exprs<[80, 1, 16, 4]>]]} {{.*}} -> tensor<2x5x4x4xf32>
     // CHECK: step.view %[[B]] {{.*}} -> tensor<2x4x5x4xf32>
     %0 = "onnx.Conv"(%x, %w, %none) {kernel_shape = array<i64: 3, 3>} : (tensor<2x3x7x6xf32>, tensor<4x3x3x3xf32>, none) -> tensor<2x4x5x4xf32>
     // CHECK: %[[P:.*]] = step.kernel "conv"{{.*}} -> tensor<2x4x5x4xf32>

@@ -75,6 +75,9 @@ TEST(Conv, groups) { expectConv({1, 12, 9, 10}, {18, 4, 3, 3}, {{1, 1}, {1, 1}, 
 TEST(Conv, depthwise) { expectConv({1, 21, 9, 10}, {21, 1, 3, 3}, {{1, 1}, {1, 1}, {1, 1, 1, 1}, 21}); }
 TEST(Conv, pointwise) { expectConv({2, 33, 9, 7}, {70, 33, 1, 1}, {{1, 1}, {1, 1}, {0, 0, 0, 0}}); }
 TEST(Conv, pointwise_with_strides) { expectConv({1, 33, 9, 8}, {17, 33, 1, 1}, {{2, 3}, {1, 1}, {0, 0, 0, 0}}); }
+TEST(Conv, pointwise_with_strides_of_several_images) {
+  expectConv({3, 40, 14, 13}, {70, 40, 1, 1}, {{2, 2}, {1, 1}, {0, 0, 0, 0}});
+}
 TEST(Conv, pointwise_with_pads) { expectConv({1, 6, 5, 4}, {7, 6, 1, 1}, {{2, 1}, {1, 1}, {1, 0, 2, 1}}); }
 TEST(Conv, one_spatial_dim) { expectConv({2, 5, 40}, {8, 5, 3}, {{2}, {1}, {1, 1}}); }
 TEST(Conv, three_spatial_dims) {

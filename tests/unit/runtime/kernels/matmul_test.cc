@@ -161,6 +161,31 @@ TEST(Matmul, post_ops_in_order) {
   }
 }
 
+// A bias that comes first is where sums begin, whatever the number of rows; one for each row is not.
+TEST(Matmul, bias_and_residual_for_any_number_of_rows) {
+  for (int64_t rows : {1, 2, 3, 14, 150}) {
+    for (bool constant : {true, false}) {
+      F a({rows, 300}), b({300, 45}), bias({45}), perRow({rows, 1}), c({rows, 45});
+      a.fill(1), b.fill(2), bias.fill(3), perRow.fill(4);
+      KernelRun run{"matmul"};
+      if (constant) run.constants = {1};
+      run.threads = 2;
+      run.postOps = {{"add", 2, {}}, {"add", 3, {}}, {"relu", -1, {}}};
+      ASSERT_TRUE(isOk(run({a.ref(), b.ref(), bias.ref(), perRow.ref()}, {c.ref()})));
+      forEachIndex(c.dims, [&](const Index& i) {
+        double x = productAt(a, b, i) + bias.at({i[1]}) + perRow.at({i[0], 0});
+        ASSERT_EQ(c.at(i), static_cast<float>(std::max(0.0, x))) << rows << " rows";
+      });
+      c.expectGuarded();
+      run.postOps = {{"add", 3, {}}};
+      ASSERT_TRUE(isOk(run({a.ref(), b.ref(), bias.ref(), perRow.ref()}, {c.ref()})));
+      forEachIndex(c.dims, [&](const Index& i) {
+        ASSERT_EQ(c.at(i), static_cast<float>(productAt(a, b, i) + perRow.at({i[0], 0}))) << rows << " rows";
+      });
+    }
+  }
+}
+
 TEST(Matmul, activations_agree_with_the_library) {
   std::map<std::string, double (*)(double)> kinds = {
       {"gelu_erf", [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }},

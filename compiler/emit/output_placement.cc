@@ -1,0 +1,55 @@
+#include "compiler/emit/output_placement.h"
+
+#include "compiler/emit/step_dialect.h"
+#include "compiler/onnx/onnx_dialect.h"
+
+namespace shardwright {
+namespace {
+
+bool isWrittenAsItIs(step::KernelOp kernel, mlir::Value result) {
+  auto views = kernel->getAttrOfType<mlir::ArrayAttr>("result_views");
+  unsigned number = mlir::cast<mlir::OpResult>(result).getResultNumber();
+  return !views || number >= views.size() || mlir::isa<mlir::UnitAttr>(views[number]);
+}
+
+bool isOfKernelsOnly(mlir::Value value) {
+  auto kernel = value.getDefiningOp<step::KernelOp>();
+  if (kernel ? !isWrittenAsItIs(kernel, value) : !value.getDefiningOp<step::ConcatOp>()) return false;
+  return llvm::all_of(value.getUsers(), [](mlir::Operation* user) {
+    return mlir::isa<step::KernelOp, step::CopyOp, step::ConcatOp, dist::WriteOp>(user) &&
+           !user->hasAttr("dense_operands");
+  });
+}
+
+}  // namespace
+
+StatusOr<SymbolicView> outputPart(dist::WriteOp write, const Mesh& mesh) {
+  std::optional<SymbolicView> part = shardWindow(write.getSharding().sharding(), viewOf(write.getGlobal()), mesh);
+  if (!part) return internalError("an output is split in a way that is no window");
+  return std::move(*part);
+}
+
+StatusOr<OutputPlacements> placeInOutputs(mlir::Block& block, const ConstantValues& constants, const Facts& facts,
+                                          const Mesh& mesh) {
+  OutputPlacements placements;
+  for (auto write : block.getOps<dist::WriteOp>()) {
+    SW_ASSIGN_OR_RETURN(SymbolicView part, outputPart(write, mesh));
+    mlir::Value local = write.getLocal();
+    mlir::Operation* maker = local.getDefiningOp();
+    if (write.getGuard() || !maker || mlir::isa<step::ViewOp, ConstantOp, WeightOp>(maker) ||
+        constants.contains(local) || placements.contains(local))
+      continue;
+    Exprs dims = dimsOf(local.getType());
+    bool fits = true;
+    for (size_t d = 0; d < dims.size(); ++d)
+      fits &= dims[d] == part.dims[d] || facts.provablyEqual(dims[d], part.dims[d]);
+    if (!fits) continue;
+    if (isDense(part))
+      placements[local] = {write.getGlobal(), part.offset, {}};
+    else if (isOfKernelsOnly(local))
+      placements[local] = {write.getGlobal(), part.offset, part.strides};
+  }
+  return placements;
+}
+
+}  // namespace shardwright
