@@ -119,10 +119,11 @@ int exitStatus(const Status& status) {
 // All processes end alike, and one of them says how.
 int runAndReport(Options& options) {
   Status ended = checkOptions(options);
-  auto joined = joinProcesses(options.world, options.session.timeout);
+  auto joined = joinProcesses(options.world, options.session.timeout, [](const Status& reason, bool reports) {
+    _exit(reports ? exitStatus(reason) : static_cast<int>(reason.code()));
+  });
   if (!joined.ok()) return exitStatus(joined.status());
-  ProcessLink* link = joined->get();
-  options.session.processes = link;
+  ProcessLink* link = options.session.processes = joined->get();
   if (ended.ok()) ended = run(options);
   std::cout.flush();
   if (!std::cout && ended.ok()) ended = environmentError("standard output: cannot be written");
@@ -144,7 +145,6 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(shardwright::StatusCode::kUserError);
   }
-  int status = shardwright::runAndReport(options);
   // A rank that never returned (the failure says so) must not keep the program from ending.
-  _exit(status);
+  _exit(shardwright::runAndReport(options));
 }

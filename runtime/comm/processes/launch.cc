@@ -1,6 +1,7 @@
 #include "runtime/comm/processes/launch.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "runtime/comm/processes/mpi_library.h"
 
@@ -22,11 +23,12 @@ int launchedProcesses() {
   return std::getenv("SLURM_STEP_ID") ? numberIn("SLURM_STEP_NUM_TASKS") : 0;
 }
 
-StatusOr<std::unique_ptr<ProcessLink>> joinProcesses(const std::string& world, std::chrono::milliseconds timeout) {
+StatusOr<std::unique_ptr<ProcessLink>> joinProcesses(const std::string& world, std::chrono::milliseconds timeout,
+                                                     ProcessLink::OnHang onHang) {
   int launched = launchedProcesses();
   if (world == "local" || (world == "auto" && launched < 2)) return std::unique_ptr<ProcessLink>();
   SW_ASSIGN_OR_RETURN(const ShardwrightMpiTable* mpi, loadMpi());
-  SW_ASSIGN_OR_RETURN(auto link, ProcessLink::join(mpi, timeout));
+  SW_ASSIGN_OR_RETURN(auto link, ProcessLink::join(mpi, timeout, std::move(onHang)));
   if (launched < 2 || link->numProcesses() == launched) return link;
   return environmentError(
       "the launcher started " + std::to_string(launched) + " processes, and MPI knows of " +

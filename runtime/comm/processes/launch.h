@@ -14,7 +14,8 @@ namespace shardwright {
 int launchedProcesses();
 
 // `world` is "local": null, all ranks are of this process; "mpi": the processes of the MPI job; "auto": those, if a launcher
-// started several, else null.
-StatusOr<std::unique_ptr<ProcessLink>> joinProcesses(const std::string& world, std::chrono::milliseconds timeout);
+// started several, else null. onHang: see ProcessLink::join.
+StatusOr<std::unique_ptr<ProcessLink>> joinProcesses(const std::string& world, std::chrono::milliseconds timeout,
+                                                     ProcessLink::OnHang onHang);
 
 }  // namespace shardwright

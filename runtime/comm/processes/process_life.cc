@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <sstream>
 
@@ -29,16 +30,23 @@ void onTerminate(int) { terminated = true; }
 std::string hostName() {
   char name[256] = "";
   gethostname(name, sizeof name - 1);
-  return name;
+  return *name ? name : "?";
+}
+
+std::string pidSpace() {
+  char text[64] = "";
+  return readlink("/proc/self/ns/pid", text, sizeof text - 1) > 0 ? text : "?";
 }
 
 }  // namespace
 
-StatusOr<std::unique_ptr<ProcessLink>> ProcessLink::join(const ShardwrightMpiTable* mpi, milliseconds timeout) {
+StatusOr<std::unique_ptr<ProcessLink>> ProcessLink::join(const ShardwrightMpiTable* mpi, milliseconds timeout,
+                                                         OnHang onHang) {
   std::unique_ptr<ProcessLink> link(new ProcessLink());
   int32_t process = 0, count = 0;
   if (mpi->join(&process, &count) < 0) return environmentError(std::string("MPI: ") + mpi->lastError());
   link->mpi_ = mpi;
+  link->onHang_ = std::move(onHang);
   link->process_ = process;
   link->peers_.resize(static_cast<size_t>(count));
   link->incoming_.resize(static_cast<size_t>(count));
@@ -53,13 +61,13 @@ ProcessLink::~ProcessLink() {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
   }
-  sending_.notify_all();
+  wakeWatcher();
   if (watcher_.joinable()) watcher_.join();
 }
 
 void ProcessLink::meet(milliseconds timeout) {
   std::ostringstream text;
-  text << hostName() << ' ' << getpid();
+  text << hostName() << ' ' << pidSpace() << ' ' << getpid();
   for (int cpu : usableCpus()) text << ' ' << cpu;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -128,6 +136,18 @@ Status ProcessLink::silence(int process, Clock::time_point now) const {
       (peer.activity.empty() ? "it had begun no exchange with others" : "it was last in " + peer.activity));
 }
 
+int ProcessLink::gone(Clock::time_point now) const {
+  const Peer& mine = peers_[static_cast<size_t>(process_)];
+  for (int p = 0; p < numProcesses(); ++p) {
+    const Peer& peer = peers_[static_cast<size_t>(p)];
+    // What it said at its end may still be on its way.
+    if (p == process_ || peer.left || !peer.hello || now - peer.heard < kMissedBeats) continue;
+    if (peer.host != mine.host || peer.pidSpace != mine.pidSpace) continue;
+    if (kill(static_cast<pid_t>(peer.pid), 0) != 0 && errno == ESRCH) return p;
+  }
+  return -1;
+}
+
 int ProcessLink::mostSilent(Clock::time_point now, milliseconds least) const {
   int found = -1;
   for (int p = 0; p < numProcesses(); ++p) {
@@ -168,11 +188,11 @@ void ProcessLink::beat(Clock::time_point now) {
 void ProcessLink::judge(Clock::time_point now) {
   if (failed_) return;
   Status reason;
-  int silent = mostSilent(now, timeout_);
+  int silent = gone(now);
+  if (silent < 0) silent = mostSilent(now, timeout_);
   if (silent >= 0) {
     reason = silence(silent, now);
   } else if (terminated) {
-    if (terminated_ == Clock::time_point()) terminated_ = now;
     if (now - terminated_ < kLastLook) return;
     silent = mostSilent(now, kMissedBeats);
     reason = silent >= 0 ? silence(silent, now) : environmentError("ended from outside by SIGTERM");
@@ -183,17 +203,54 @@ void ProcessLink::judge(Clock::time_point now) {
   fail(reason);
 }
 
+// Nothing changes under the lock then, so that it may be read without it.
+void ProcessLink::judgeHung(Clock::time_point now) {
+  Status reason = failure_;
+  int silent = gone(now);
+  bool known = silent >= 0;
+  for (const Sending& sending : outgoing_) {  // MPI libraries hang on those who do not take what is sent
+    const Peer& peer = peers_[static_cast<size_t>(sending.process)];
+    if (!known && !peer.left && (silent < 0 || peer.heard < peers_[static_cast<size_t>(silent)].heard))
+      silent = sending.process;
+  }
+  if (silent < 0) silent = mostSilent(now, kMissedBeats);
+  if (reason.ok()) reason = silent >= 0 ? silence(silent, now) : environmentError("a call of MPI does not return");
+  onHang_(reason, process_ == (silent == 0 ? 1 : 0));
+}
+
+void ProcessLink::wakeWatcher() {
+  {
+    std::lock_guard<std::mutex> lock(wakeMutex_);
+    toWake_ = true;
+  }
+  wake_.notify_one();
+}
+
 void ProcessLink::watch() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  while (!stopping_) {
-    progress();
+  auto lastLock = Clock::now();
+  for (;;) {
     auto now = Clock::now();
+    if (terminated && terminated_ == Clock::time_point()) terminated_ = now;
+    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) {
+      auto patience = terminated ? kLastLook : std::chrono::duration_cast<milliseconds>(timeout_);
+      bool late = now - lastLock > patience && (!terminated || now - terminated_ > kLastLook);
+      if (onHang_ && (late || (now - lastLock > kMissedBeats && gone(now) >= 0))) judgeHung(now);
+      std::this_thread::sleep_for(microseconds(100));
+      continue;
+    }
+    lastLock = now;
+    if (stopping_) return;
+    progress();
     beat(now);
     judge(now);
     bool busy = std::any_of(outgoing_.begin(), outgoing_.end(), [](const Sending& sending) {
       return sending.message->header().kind == MessageKind::kData;
     });
-    sending_.wait_for(lock, busy ? microseconds(200) : microseconds(5000));
+    lock.unlock();
+    std::unique_lock<std::mutex> waking(wakeMutex_);
+    wake_.wait_for(waking, busy ? microseconds(200) : microseconds(5000), [&] { return toWake_; });
+    toWake_ = false;
   }
 }
 
@@ -228,30 +285,32 @@ bool ProcessLink::reports() {
 
 void ProcessLink::leave() {
   bool missing;
-  int code;
+  Status result;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     tell(MessageKind::kBye, 0, Status());
     peers_[static_cast<size_t>(process_)].left = true;
     missing = std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.dead; });
-    code = static_cast<int>(failure_.code());
+    result = failure_;
   }
   auto allLeft = [&] {
     return outgoing_.empty() && std::all_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.left; });
   };
-  Outcome outcome = waitUntil(allLeft, [] { return false; }, Clock::now() + (code ? kFarewell : timeout_));
+  Outcome outcome = waitUntil(allLeft, [] { return false; }, Clock::now() + (result.ok() ? timeout_ : kFarewell));
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
   }
-  sending_.notify_all();
+  wakeWatcher();
   watcher_.join();
   if (missing || outcome != Outcome::kReady) return;
   // The library's own farewell has no deadline.
-  std::thread([code, limit = timeout_] {
-    std::this_thread::sleep_for(limit);
-    _exit(code);
-  }).detach();
+  if (onHang_) {
+    std::thread([result, limit = timeout_, onHang = onHang_] {
+      std::this_thread::sleep_for(limit);
+      onHang(result, false);
+    }).detach();
+  }
   mpi_->leave();
 }
 

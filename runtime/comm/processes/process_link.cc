@@ -77,7 +77,7 @@ void ProcessLink::post(int process, MessagePtr message) {
     std::lock_guard<std::mutex> lock(mutex_);
     send(process, std::move(message));
   }
-  if (process != process_) sending_.notify_one();  // a long message needs this side's help
+  if (process != process_) wakeWatcher();  // a long message needs this side's help
 }
 
 MessageQueue* ProcessLink::queue(const QueueKey& key) {
@@ -169,7 +169,7 @@ void ProcessLink::deliver(int process, MessagePtr message) {
       return;
     case MessageKind::kHello: {
       std::istringstream text(message->text());
-      text >> peer.host >> peer.pid;
+      text >> peer.host >> peer.pidSpace >> peer.pid;
       for (int cpu; text >> cpu;) peer.cpus.push_back(cpu);
       peer.hello = true;
       break;

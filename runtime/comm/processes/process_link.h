@@ -30,7 +30,11 @@ class ProcessLink {
 
   // Meets the other processes of the job; all of them call it. Where that fails, the link has failed already. One that says nothing for `timeout`, or a second if that is
   // longer, fails the link. SIGTERM, with which launchers end a job of which a process died, fails it from then on.
-  static StatusOr<std::unique_ptr<ProcessLink>> join(const ShardwrightMpiTable* mpi, std::chrono::milliseconds timeout);
+  // onHang: called where a call of MPI does not return, with the reason as far as it is known, and whether this process is
+  // the one that tells people; it is to end the program, for which nothing else can be done.
+  using OnHang = std::function<void(const Status& reason, bool reports)>;
+  static StatusOr<std::unique_ptr<ProcessLink>> join(const ShardwrightMpiTable* mpi, std::chrono::milliseconds timeout,
+                                                     OnHang onHang = {});
   ~ProcessLink();
 
   int process() const { return process_; }
@@ -80,7 +84,7 @@ class ProcessLink {
  private:
   struct Peer {
     Clock::time_point heard;
-    std::string activity, host;
+    std::string activity, host, pidSpace;  // process ids mean the same in one space of one host
     int64_t pid = 0;
     std::vector<int> cpus;
     bool hello = false, left = false, dead = false;
@@ -108,17 +112,25 @@ class ProcessLink {
   void failEpoch(uint32_t epoch, const Status& reason);
   void beat(Clock::time_point now);
   void judge(Clock::time_point now);
+  // A process of this host that has ended without saying so; -1: none.
+  int gone(Clock::time_point now) const;
   int mostSilent(Clock::time_point now, std::chrono::milliseconds least) const;
   std::string describe(int process) const;
   Status silence(int process, Clock::time_point now) const;
   MessagePtr spare(int64_t payloadBytes);
   void watch();
+  // As judge(), while another thread is inside MPI with the lock, and does not come back.
+  void judgeHung(Clock::time_point now);
+  void wakeWatcher();
 
   const ShardwrightMpiTable* mpi_ = nullptr;
   int process_ = 0, numSharers_ = 1, sharerIndex_ = 0;
   int spins_ = 0;
   std::mutex mutex_;
-  std::condition_variable sending_;
+  OnHang onHang_;
+  std::mutex wakeMutex_;
+  std::condition_variable wake_;
+  bool toWake_ = false;
   std::vector<Peer> peers_;
   std::vector<Sending> outgoing_;
   std::vector<std::deque<Receiving>> incoming_;  // by process, in order
@@ -133,7 +145,7 @@ class ProcessLink {
   std::atomic<bool> failed_{false};
   bool ended_ = false;  // the first process has said how all end
   std::chrono::milliseconds timeout_{60000};
-  Clock::time_point lastBeat_, terminated_;
+  Clock::time_point lastBeat_, terminated_;  // the watcher's
   std::thread watcher_;
   bool stopping_ = false;
 };
