@@ -115,7 +115,7 @@ class ProcessesTest(given_models.GivenModels):
         for number in range(DEATHS):
             victim, sent = number % count, [signal.SIGKILL, signal.SIGSTOP][number // 2 % 2]
             # Shared memory notices nothing when a process dies; sockets do, and the library may then hang on them.
-            sockets = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "tcp,self"} if number % 2 else {}
+            sockets = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "tcp,self"} if FULL and number % 2 else {}
             with self.subTest(victim=victim, signal=sent.name, **sockets):
                 self.endOne(plan, count, victim, sent, sockets)
                 self.assertEqual(set(os.listdir("/dev/shm")), before)
@@ -141,7 +141,7 @@ class ProcessesTest(given_models.GivenModels):
                     pass
             errors.seek(0)
             said = errors.read().decode(errors="replace")
-        self.assertLess(took, DEADLINE_S + 1, said)
+        self.assertLess(took, DEADLINE_S + 1 if FULL else 60, said)
         self.assertFalse([pid for pid in processes.values() if isRunning(pid)])
         messages = messagesOf(said)
         self.assertEqual(len(messages), 1, said)
