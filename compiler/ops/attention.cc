@@ -1,5 +1,6 @@
 // Rows of attention: Attention and RotaryEmbedding, which import writes as products, softmax and elementwise ops, so that heads,
 // groups of heads, sequences and batch split as those do.
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/fused_attention.h"
 #include "compiler/ops/node_builder.h"
@@ -274,22 +275,12 @@ std::vector<mlir::Value> expandRotary(mlir::OpBuilder& builder, const OpView& op
   return {isFlat ? n.reshape(y, op.dims(0)) : y};
 }
 
-Row onImport(const char* name, Status (*infer)(const OpView&, ResultShapes&),
-             std::vector<mlir::Value> (*expand)(mlir::OpBuilder&, const OpView&)) {
-  Row row;
-  row.name = name;
-  row.infer = infer;
-  row.lowering = ExpandBody{expand};
-  row.expandOnImport = true;
-  return row;
-}
-
 }  // namespace
 
 llvm::ArrayRef<Row> attentionRows() {
   static const std::vector<Row> kRows = {
-      onImport("Attention", inferAttention, expandAttention),
-      onImport("RotaryEmbedding", inferRotary, expandRotary),
+      expandedOnImport("Attention", inferAttention, expandAttention),
+      expandedOnImport("RotaryEmbedding", inferRotary, expandRotary),
       fusedAttentionRow(),
   };
   return kRows;

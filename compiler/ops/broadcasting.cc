@@ -1,5 +1,6 @@
 // Rows of ops that repeat or permute elements: Expand, Tile, DepthToSpace, SpaceToDepth.
 #include "compiler/ops/dim_names.h"
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/shape_functions.h"
@@ -93,18 +94,8 @@ std::vector<mlir::Value> expandTile(mlir::OpBuilder& builder, const OpView& op) 
   return {n.reshape(n.expand(n.reshape(n.operand(0), apart), repeated), op.result(0).dims)};
 }
 
-Row sugar(const char* name, Status (*infer)(const OpView&, ResultShapes&),
-          std::vector<mlir::Value> (*expand)(mlir::OpBuilder&, const OpView&)) {
-  Row row;
-  row.name = name;
-  row.infer = infer;
-  row.lowering = ExpandBody{expand};
-  row.expandOnImport = true;
-  return row;
-}
-
 Row tile() {
-  Row row = sugar("Tile", inferTile, expandTile);
+  Row row = expandedOnImport("Tile", inferTile, expandTile);
   row.staticOperands = 0b10;
   return row;
 }
@@ -159,8 +150,8 @@ llvm::ArrayRef<Row> broadcastingRows() {
   static const std::vector<Row> kRows = {
       expand(),
       tile(),
-      sugar("DepthToSpace", inferDepthToSpace, expandDepthToSpace),
-      sugar("SpaceToDepth", inferSpaceToDepth, expandSpaceToDepth),
+      expandedOnImport("DepthToSpace", inferDepthToSpace, expandDepthToSpace),
+      expandedOnImport("SpaceToDepth", inferSpaceToDepth, expandSpaceToDepth),
   };
   return kRows;
 }

@@ -1,6 +1,7 @@
 // Rows of ONNX Runtime's own ops (domain com.microsoft) that its optimizer writes: activations and normalisations with what stands
 // before them, and products with what stands behind them. Import writes each as the ONNX ops that it stands for, so that what is
 // known of those (splits, patterns, fusion) holds for models that were optimized before. Attention is in contrib_attention.cc.
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/shape_functions.h"
@@ -10,16 +11,7 @@ namespace {
 
 using Values = std::vector<mlir::Value>;
 
-Row contrib(const char* name, Status (*infer)(const OpView&, ResultShapes&),
-            Values (*expand)(mlir::OpBuilder&, const OpView&)) {
-  Row row;
-  row.name = name;
-  row.domain = "com.microsoft";
-  row.infer = infer;
-  row.lowering = ExpandBody{expand};
-  row.expandOnImport = true;
-  return row;
-}
+constexpr char kDomain[] = "com.microsoft";
 
 Status requireOperands(const OpView& op, std::initializer_list<int> operands) {
   for (int i : operands)
@@ -216,16 +208,16 @@ Values expandFusedConv(mlir::OpBuilder& builder, const OpView& op) {
 
 llvm::ArrayRef<Row> contribRows() {
   static const std::vector<Row> kRows = {
-      contrib("Gelu", inferBiased, expandGelu),
-      contrib("BiasGelu", inferBiased, expandGelu),
-      contrib("FastGelu", inferBiased, expandFastGelu),
-      contrib("QuickGelu", inferBiased, expandQuickGelu),
-      contrib("SkipLayerNormalization", inferSkipNorm, expandSkipNorm<false>),
-      contrib("SkipSimplifiedLayerNormalization", inferSkipNorm, expandSkipNorm<true>),
-      contrib("EmbedLayerNormalization", inferEmbedLayerNorm, expandEmbedLayerNorm),
-      contrib("FusedMatMul", inferFusedMatMul, expandFusedMatMul),
-      contrib("FusedGemm", inferFused<kGemm>, expandFusedGemm),
-      contrib("FusedConv", inferFused<kConv>, expandFusedConv),
+      expandedOnImport("Gelu", inferBiased, expandGelu, kDomain),
+      expandedOnImport("BiasGelu", inferBiased, expandGelu, kDomain),
+      expandedOnImport("FastGelu", inferBiased, expandFastGelu, kDomain),
+      expandedOnImport("QuickGelu", inferBiased, expandQuickGelu, kDomain),
+      expandedOnImport("SkipLayerNormalization", inferSkipNorm, expandSkipNorm<false>, kDomain),
+      expandedOnImport("SkipSimplifiedLayerNormalization", inferSkipNorm, expandSkipNorm<true>, kDomain),
+      expandedOnImport("EmbedLayerNormalization", inferEmbedLayerNorm, expandEmbedLayerNorm, kDomain),
+      expandedOnImport("FusedMatMul", inferFusedMatMul, expandFusedMatMul, kDomain),
+      expandedOnImport("FusedGemm", inferFused<kGemm>, expandFusedGemm, kDomain),
+      expandedOnImport("FusedConv", inferFused<kConv>, expandFusedConv, kDomain),
   };
   return kRows;
 }

@@ -1,5 +1,6 @@
 // Rows of ONNX Runtime's attention (domain com.microsoft): Attention with packed weights, MultiHeadAttention, RotaryEmbedding. Import
 // writes them as products, splits and the one attention that all forms become.
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/fused_attention.h"
 #include "compiler/ops/node_builder.h"
@@ -11,6 +12,8 @@ namespace shardwright {
 namespace {
 
 using Values = std::vector<mlir::Value>;
+
+constexpr char kDomain[] = "com.microsoft";
 
 // --- What both forms of attention share. -------------------------------------------------------------------------------------------
 
@@ -247,24 +250,13 @@ Values expandRotary(mlir::OpBuilder& builder, const OpView& op) {
                   {"rotary_embedding_dim", n.intAttr(op.intAttr("rotary_embedding_dim", 0))}})};
 }
 
-Row onImport(const char* name, Status (*infer)(const OpView&, ResultShapes&),
-             Values (*expand)(mlir::OpBuilder&, const OpView&)) {
-  Row row;
-  row.name = name;
-  row.domain = "com.microsoft";
-  row.infer = infer;
-  row.lowering = ExpandBody{expand};
-  row.expandOnImport = true;
-  return row;
-}
-
 }  // namespace
 
 llvm::ArrayRef<Row> contribAttentionRows() {
   static const std::vector<Row> kRows = {
-      onImport("Attention", inferAttention, expandAttention),
-      onImport("MultiHeadAttention", inferMultiHead, expandMultiHead),
-      onImport("RotaryEmbedding", inferRotary, expandRotary),
+      expandedOnImport("Attention", inferAttention, expandAttention, kDomain),
+      expandedOnImport("MultiHeadAttention", inferMultiHead, expandMultiHead, kDomain),
+      expandedOnImport("RotaryEmbedding", inferRotary, expandRotary, kDomain),
   };
   return kRows;
 }

@@ -1,5 +1,6 @@
 // Rows of convolution and pooling: Conv, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, GlobalLpPool.
 #include "compiler/ops/dim_names.h"
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/shape_functions.h"
@@ -202,14 +203,7 @@ std::vector<mlir::Value> expandGlobalLpPool(mlir::OpBuilder& builder, const OpVi
 const char* const kMean = "ReduceMean";
 const char* const kMax = "ReduceMax";
 
-Row globalPool(const char* name, std::vector<mlir::Value> (*expand)(mlir::OpBuilder&, const OpView&)) {
-  Row row;
-  row.name = name;
-  row.infer = inferGlobalPool;
-  row.lowering = ExpandBody{expand};
-  row.expandOnImport = true;
-  return row;
-}
+Row globalPool(const char* name, ExpandFunction expand) { return expandedOnImport(name, inferGlobalPool, expand); }
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // The row of ConvTranspose, which import writes as the convolution that it is: of the input with zeros between its elements, by the
 // weights turned round, their input and output channels exchanged within each group.
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/shape_functions.h"
@@ -109,14 +110,7 @@ std::vector<mlir::Value> expandConvTranspose(mlir::OpBuilder& builder, const OpV
 }  // namespace
 
 llvm::ArrayRef<Row> convTransposeRows() {
-  static const std::vector<Row> kRows = [] {
-    Row row;
-    row.name = "ConvTranspose";
-    row.infer = inferConvTranspose;
-    row.lowering = ExpandBody{expandConvTranspose};
-    row.expandOnImport = true;
-    return std::vector<Row>{row};
-  }();
+  static const std::vector<Row> kRows = {expandedOnImport("ConvTranspose", inferConvTranspose, expandConvTranspose)};
   return kRows;
 }
 

@@ -7,6 +7,17 @@ const ExpandBody* expansionOf(const Row& row) {
   return row.decomposition.expand ? &row.decomposition : nullptr;
 }
 
+Row expandedOnImport(const char* name, Status (*infer)(const OpView& op, llvm::SmallVectorImpl<TensorShape>& results),
+                     ExpandFunction expand, const char* domain) {
+  Row row;
+  row.name = name;
+  row.domain = domain;
+  row.infer = infer;
+  row.lowering = ExpandBody{expand};
+  row.expandOnImport = true;
+  return row;
+}
+
 bool expandOp(mlir::OpBuilder& builder, mlir::Operation* op, const Row& row, const Facts& facts) {
   const ExpandBody* body = expansionOf(row);
   if (!body) return false;

@@ -1,6 +1,7 @@
 // Rows of ops that make tensors from sizes: Shape, Size, ConstantOfShape, Range, EyeLike, Trilu, OneHot.
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/ops/dim_names.h"
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/index_offset.h"
 #include "compiler/ops/node_builder.h"
@@ -202,15 +203,6 @@ std::vector<mlir::Value> expandEyeLike(mlir::OpBuilder& builder, const OpView& o
   return {n.cast(n.node("Equal", {diagonal, columns}), op.result(0).dtype)};
 }
 
-Row eyeLike() {
-  Row row;
-  row.name = "EyeLike";
-  row.infer = inferEyeLike;
-  row.lowering = ExpandBody{expandEyeLike};
-  row.expandOnImport = true;
-  return row;
-}
-
 Status inferTrilu(const OpView& op, ResultShapes& results) {
   if (op.rank(0) < 2) return nodeError(op, "needs rank 2 or more, and has rank " + std::to_string(op.rank(0)));
   return allResults(op, op.operand(0), results);
@@ -229,11 +221,7 @@ std::vector<mlir::Value> expandTrilu(mlir::OpBuilder& builder, const OpView& op)
 }
 
 Row trilu() {
-  Row row;
-  row.name = "Trilu";
-  row.infer = inferTrilu;
-  row.lowering = ExpandBody{expandTrilu};
-  row.expandOnImport = true;
+  Row row = expandedOnImport("Trilu", inferTrilu, expandTrilu);
   row.staticOperands = 0b10;
   return row;
 }
@@ -272,12 +260,8 @@ std::vector<mlir::Value> expandOneHot(mlir::OpBuilder& builder, const OpView& op
 }
 
 Row oneHot() {
-  Row row;
-  row.name = "OneHot";
-  row.infer = inferOneHot;
+  Row row = expandedOnImport("OneHot", inferOneHot, expandOneHot);
   row.staticOperands = 0b10;
-  row.lowering = ExpandBody{expandOneHot};
-  row.expandOnImport = true;
   return row;
 }
 
@@ -289,7 +273,7 @@ llvm::ArrayRef<Row> generatorRows() {
       known("Size", inferSize, sizeValue),
       constantOfShape(),
       range(),
-      eyeLike(),
+      expandedOnImport("EyeLike", inferEyeLike, expandEyeLike),
       trilu(),
       oneHot(),
   };

@@ -1,5 +1,6 @@
 // Rows of quantised values: QuantizeLinear, DequantizeLinear, and ONNX Runtime's MatMulNBits. Import writes them as casts and
 // arithmetic, so that weights are made floats once, at load, wherever a rank's part of them is.
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/shape_functions.h"
@@ -10,17 +11,6 @@ namespace shardwright {
 namespace {
 
 using Values = std::vector<mlir::Value>;
-
-Row onImport(const char* name, const char* domain, Status (*infer)(const OpView&, ResultShapes&),
-             Values (*expand)(mlir::OpBuilder&, const OpView&)) {
-  Row row;
-  row.name = name;
-  row.domain = domain;
-  row.infer = infer;
-  row.lowering = ExpandBody{expand};
-  row.expandOnImport = true;
-  return row;
-}
 
 // --- QuantizeLinear and DequantizeLinear. ----------------------------------------------------------------------------------------
 
@@ -186,9 +176,9 @@ Values expandMatMulNBits(mlir::OpBuilder& builder, const OpView& op) {
 
 llvm::ArrayRef<Row> quantizationRows() {
   static const std::vector<Row> kRows = {
-      onImport("QuantizeLinear", "", inferQuantize, expandQuantize),
-      onImport("DequantizeLinear", "", inferDequantize, expandDequantize),
-      onImport("MatMulNBits", "com.microsoft", inferMatMulNBits, expandMatMulNBits),
+      expandedOnImport("QuantizeLinear", inferQuantize, expandQuantize),
+      expandedOnImport("DequantizeLinear", inferDequantize, expandDequantize),
+      expandedOnImport("MatMulNBits", inferMatMulNBits, expandMatMulNBits, "com.microsoft"),
   };
   return kRows;
 }

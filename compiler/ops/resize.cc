@@ -2,6 +2,7 @@
 // (linear) or four (cubic). Positions and weights are computed from sizes, so that they may be symbolic; where all is
 // constant they are made once, at load. A repetition by a whole number is a view.
 #include "compiler/onnx/onnx_dialect.h"
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/shape_functions.h"
@@ -206,14 +207,7 @@ std::vector<mlir::Value> expandResize(mlir::OpBuilder& builder, const OpView& op
 }  // namespace
 
 llvm::ArrayRef<Row> resizeRows() {
-  static const std::vector<Row> kRows = [] {
-    Row row;
-    row.name = "Resize";
-    row.infer = inferResize;
-    row.lowering = ExpandBody{expandResize};
-    row.expandOnImport = true;
-    return std::vector<Row>{row};
-  }();
+  static const std::vector<Row> kRows = {expandedOnImport("Resize", inferResize, expandResize)};
   return kRows;
 }
 
