@@ -8,6 +8,7 @@
 
 #include "compiler/analysis/constant_values.h"
 #include "compiler/analysis/elimination.h"
+#include "compiler/analysis/op_work.h"
 #include "compiler/analysis/split_symbol.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/target/cost_model.h"
@@ -17,11 +18,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kUnwantedSeconds = 1;  // more than any plan
-
-double evaluate(Expr e, const Bindings& sizes) {
-  auto value = e.evaluate(sizes);
-  return value.ok() ? static_cast<double>(*value) : 1.0;
-}
 
 // The shardings of all values of one type by number, and what it costs to turn one into another.
 class TypeCosts {
@@ -91,12 +87,7 @@ class Search {
     }
   }
 
-  double bytesOf(mlir::Value value) const {
-    TensorShape shape = shapeOf(value);
-    double count = 1;
-    for (Expr dim : shape.dims) count *= evaluate(dim, options_.sizes);
-    return count * bitWidth(shape.dtype) / 8;
-  }
+  double bytesOf(mlir::Value value) const { return bytesAt(value, options_.sizes); }
 
   double localBytes(mlir::Value value, const Sharding& sharding) const {
     TensorShape shape = shapeOf(value);
@@ -245,7 +236,7 @@ class Search {
     if (!row || !choices.rule) return 0;
     double points = 1;
     for (size_t f = 0; f < choices.rule->factors.size(); ++f)
-      points *= evaluate(choices.rule->factors[f].size, options_.sizes) / partsOf(candidate, f);
+      points *= sizeAt(choices.rule->factors[f].size, options_.sizes) / partsOf(candidate, f);
     double seconds = decompositionSeconds(choices, candidate);
     if (row->flopsPerPoint == 0 || std::holds_alternative<ScalarBody>(row->lowering)) return seconds;
     double weightBytes = 0;
@@ -274,7 +265,7 @@ class Search {
     for (size_t f = 0; f < choices.rule->factors.size(); ++f) {
       const Factor& factor = choices.rule->factors[f];
       if (factor.kind != FactorKind::kDecomposed) {
-        if (inResult[f]) statistics *= evaluate(factor.size, options_.sizes) / partsOf(candidate, f);
+        if (inResult[f]) statistics *= sizeAt(factor.size, options_.sizes) / partsOf(candidate, f);
       } else if (int own = partsOf(candidate, f); own > 1) {
         parts *= own;
         if (inResult[f]) times = 2;

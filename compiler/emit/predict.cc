@@ -31,11 +31,9 @@ class Prediction {
 
  private:
   Status evaluate(int stage) {
-    int rank = 0;
-    while (stageOf(plan_.mesh(), rank) != stage) ++rank;
     ExprTable::Symbols symbols = table_.noSymbols();
     table_.bindAssumed(symbols);
-    table_.bindCoordinates(rank, symbols);
+    table_.bindCoordinates(firstRankOf(plan_.mesh(), stage), symbols);
     return table_.evaluate(symbols, values_);
   }
 

@@ -87,7 +87,7 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     double numRanks = 1;
     for (const MeshAxis& axis : mesh_.axes()) {
       numRanks *= static_cast<double>(axis.size);
-      if (axis.name == "pp") stages_ = axis.size;
+      if (axis.name == "pp") whole_.stages = axis.size;
     }
     if (numRanks > static_cast<double>(kMaxRanks))
       return complain("the mesh " + mesh_.str() + " has more than " + std::to_string(kMaxRanks) +
@@ -261,10 +261,11 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     if (found.empty())
       complainAt(node.path, "the model has no such node after import" +
                                 (isGlob(node.pattern) ? "" : nearest(nodes_, node.pattern)));
-    if (node.stage && (*node.stage < 0 || *node.stage >= stages_)) {
-      complainAt(node.path + "/stage", "there is no stage " + std::to_string(*node.stage) +
-                                           (stages_ == 1 ? "; the mesh has no axis pp"
-                                                         : "; axis pp has stages 0 to " + std::to_string(stages_ - 1)));
+    if (node.stage && (*node.stage < 0 || *node.stage >= whole_.stages)) {
+      complainAt(node.path + "/stage",
+                 "there is no stage " + std::to_string(*node.stage) +
+                     (whole_.stages == 1 ? "; the mesh has no axis pp"
+                                         : "; axis pp has stages 0 to " + std::to_string(whole_.stages - 1)));
     }
     for (auto it : found) {
       if (node.stage) pinStage(*node.stage, it->second);
@@ -342,7 +343,6 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
   std::string file_;
   Mesh mesh_;       // of one stage
   Pipeline whole_;  // with the axis pp
-  int64_t stages_ = 1;
   Facts facts_;
   std::map<std::string, std::vector<mlir::Value>> values_;
   std::map<std::string, std::vector<mlir::Operation*>> nodes_;

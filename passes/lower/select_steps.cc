@@ -1,4 +1,4 @@
-#include "compiler/analysis/op_flops.h"
+#include "compiler/analysis/op_work.h"
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
 #include "compiler/emit/emit_programs.h"

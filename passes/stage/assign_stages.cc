@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "compiler/analysis/batch_independence.h"
-#include "compiler/analysis/op_flops.h"
+#include "compiler/analysis/op_work.h"
 #include "compiler/analysis/stage_cut.h"
 #include "compiler/dist/dist_dialect.h"
 #include "compiler/dist/module_symbols.h"
@@ -57,13 +57,9 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
     if (pipeline_.numChunks() == 1 && pipeline_.microbatches == 1) return Status();
     SW_ASSIGN_OR_RETURN(BlockRules rules, BlockRules::build(block(), facts_));
     if (pipeline_.microbatches > 1) SW_RETURN_IF_ERROR(cutBatch(rules));
+    if (pipeline_.numChunks() > 1) SW_RETURN_IF_ERROR(cut(rules));
     setPipeline(getOperation(), pipeline_);
-    sizes_ = assumedSizes(getOperation());
-    if (pipeline_.numChunks() == 1) return Status();
-    SW_ASSIGN_OR_RETURN(machine_, builtInMachine(machineName));
-    costOps(rules);
-    findShared();
-    return cut();
+    return Status();
   }
 
   mlir::Block& block() { return function_.getBody().front(); }
@@ -113,16 +109,7 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
 
   // --- what ops cost --------------------------------------------------------------------------------------------------------
 
-  double valueOf(Expr e) const {
-    auto value = e.evaluate(sizes_);
-    return value.ok() ? static_cast<double>(*value) : 1.0;
-  }
-  double bytesOf(mlir::Value value) const {
-    TensorShape shape = shapeOf(value);
-    double count = 1;
-    for (Expr dim : shape.dims) count *= valueOf(dim);
-    return count * bitWidth(shape.dtype) / 8;
-  }
+  double bytesOf(mlir::Value value) const { return bytesAt(value, sizes_); }
   // Of a rank, of what all axes of the stage's mesh split; dp splits no weight.
   double share(bool ofWeight) {
     double parts = 1;
@@ -178,7 +165,11 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
 
   // --- the cut --------------------------------------------------------------------------------------------------------------
 
-  Status cut() {
+  Status cut(const BlockRules& rules) {
+    sizes_ = assumedSizes(getOperation());
+    SW_ASSIGN_OR_RETURN(machine_, builtInMachine(machineName));
+    costOps(rules);
+    findShared();
     StageGraph graph;
     std::vector<mlir::Operation*> ops;
     llvm::DenseMap<mlir::Operation*, int> index;
@@ -190,18 +181,21 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
       graph.nodes.push_back({describe(&op), seconds_.lookup(&op), pin ? static_cast<int>(pin.getInt()) : -1});
     }
     for (mlir::Operation& op : block().without_terminator()) addValues(&op, index, graph);
-    auto pinned = llvm::find_if(graph.nodes, [](const StageGraph::Node& node) { return node.pin >= 0; });
+    auto pinned = pinnedNode(graph);
     if (pipeline_.chunks > 1 && pinned != graph.nodes.end())
       return userError("--schedule " + schedule + ": node " + pinned->name + " is pinned to stage " +
                        std::to_string(pinned->pin) +
                        ", and each stage has several chunks of the model; use schedule gpipe");
     SW_ASSIGN_OR_RETURN(StageCut found, cutInto(pipeline_.numChunks(), graph));
     if (schedule.empty()) SW_RETURN_IF_ERROR(tryChunks(graph, found));
-    setPipeline(getOperation(), pipeline_);
     mlir::Builder builder(&getContext());
     for (size_t i = 0; i < ops.size(); ++i) ops[i]->setAttr(kStageAttr, builder.getI64IntegerAttr(found.stageOf[i]));
     record(found);
     return Status();
+  }
+
+  static std::vector<StageGraph::Node>::const_iterator pinnedNode(const StageGraph& graph) {
+    return llvm::find_if(graph.nodes, [](const StageGraph::Node& node) { return node.pin >= 0; });
   }
 
   StatusOr<StageCut> cutInto(int64_t numChunks, const StageGraph& graph) const {
@@ -224,7 +218,7 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
   Status tryChunks(const StageGraph& graph, StageCut& found) {
     constexpr int64_t kChunks = 2;
     constexpr double kWorthwhile = 0.95;
-    bool isPinned = llvm::any_of(graph.nodes, [](const StageGraph::Node& node) { return node.pin >= 0; });
+    bool isPinned = pinnedNode(graph) != graph.nodes.end();
     if (isPinned || memoryLimit > 0 || pipeline_.microbatches < 2) return Status();
     if (static_cast<int64_t>(graph.nodes.size()) < kChunks * pipeline_.stages) return Status();
     SW_ASSIGN_OR_RETURN(StageCut finer, cutInto(kChunks * pipeline_.stages, graph));

@@ -40,6 +40,12 @@ int stageOf(const plan::Mesh& mesh, int rank) {
   return axis < 0 ? 0 : static_cast<int>(coordinatesOf(mesh, rank)[static_cast<size_t>(axis)]);
 }
 
+int firstRankOf(const plan::Mesh& mesh, int stage) {
+  int rank = 0;
+  while (stageOf(mesh, rank) != stage) ++rank;
+  return rank;
+}
+
 namespace {
 // How far apart two values of the sub-axis's digit lie on the axis.
 int64_t digitStep(const plan::Mesh& mesh, const plan::SubAxis& subAxis) {

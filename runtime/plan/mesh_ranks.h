@@ -23,6 +23,7 @@ int axisNamed(const plan::Mesh& mesh, const std::string& name);
 // Stages of the pipeline: the size of axis "pp", 1 without it; and the stage of a rank.
 int numStages(const plan::Mesh& mesh);
 int stageOf(const plan::Mesh& mesh, int rank);
+int firstRankOf(const plan::Mesh& mesh, int stage);
 
 // The digit of the axis that the sub-axis names: 0 … size-1.
 int64_t digitOf(const plan::Mesh& mesh, const plan::SubAxis& subAxis, const std::vector<int64_t>& coordinates);

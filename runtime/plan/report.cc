@@ -119,9 +119,7 @@ class Reporter {
   }
 
   Status addStage(int stage) {
-    int first = 0;
-    while (stageOf(plan_.mesh(), first) != stage) ++first;
-    SW_RETURN_IF_ERROR(evaluate(first));
+    SW_RETURN_IF_ERROR(evaluate(firstRankOf(plan_.mesh(), stage)));
     StageReport result;
     result.stage = stage;
     int64_t runs = std::max<int64_t>(entry_->microbatches(), 1);
