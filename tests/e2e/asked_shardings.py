@@ -1,11 +1,9 @@
 """What the tests of --shard share: models made on the spot, and whether a plan holds tensors as a SPEC.json asked for."""
 
 import json
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import tempfile
 import unittest
 
@@ -14,12 +12,7 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
-
-
-def runTool(tool, *arguments):
-    return subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, timeout=300)
+from built_tools import runTool
 
 
 def axesOfDims(sharding):

@@ -3,10 +3,9 @@
 One case is one node with weights; the batch is dynamic and odd, heads and channels do not divide by three.
 """
 
-import os
+import functools
 import pathlib
 import shutil
-import subprocess
 import tempfile
 import unittest
 
@@ -15,16 +14,14 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
+import built_tools
+
+runTool = functools.partial(built_tools.runTool, timeout=120)
+
 MICROSOFT = "com.microsoft"
 MESHES = [[], ["--mesh", "tp=3"], ["--mesh", "dp=2,tp=2"]]
 BATCH, LENGTH, HEADS, SIZE = 3, 5, 4, 6
 WIDTH = HEADS * SIZE
-
-
-def runTool(tool, *arguments):
-    return subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, timeout=120)
 
 
 def numbers(*dims, seed=1):

@@ -4,18 +4,13 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
+from built_tools import ROOT, runTool
+
 CACHE = pathlib.Path(os.environ.get("SHARDWRIGHT_CACHE", pathlib.Path.home() / ".cache" / "shardwright"))
 MODELS = sorted(path.parent.name for path in (ROOT / "tests" / "models").glob("*/model.onnx"))
-
-
-def runTool(tool, *arguments):
-    return subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, timeout=300)
 
 
 class GivenModels(unittest.TestCase):

@@ -3,18 +3,21 @@
 With SHARDWRIGHT_FULL=1 it has a trillion parameters, for 3072 ranks.
 """
 
+import functools
 import json
 import os
 import pathlib
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
+import built_tools
+from built_tools import ROOT
+
+runTool = functools.partial(built_tools.runTool, timeout=600)
+
 sys.path.insert(0, str(ROOT / "tests" / "models"))
 
 import make_gpt  # noqa: E402
@@ -22,10 +25,6 @@ import make_gpt  # noqa: E402
 FULL = bool(os.environ.get("SHARDWRIGHT_FULL"))
 LAYERS, STAGES = (128, 64) if FULL else (16, 8)
 MOST_BYTES = 2 * 10**9
-
-
-def runTool(tool, *arguments):
-    return subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, timeout=600)
 
 
 class LargeMeshTest(unittest.TestCase):

@@ -1,25 +1,19 @@
 """What the compiler decides unaided, and how shardc refuses."""
 
 import json
-import os
 import pathlib
 import shutil
-import subprocess
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
+from built_tools import ROOT, runTool
+
 MODELS = ROOT / "tests" / "models"
 # How often something is added to the hidden state: attention, cross attention, a feed-forward network, or two of them at once.
 BRANCHES = {"bert-fused": 4, "falcon": 2, "gpt2": 4, "gpt2-fp16": 4, "llama": 4, "llama-attention": 4, "llama-int4": 4,
             "mixtral": 4, "phi3": 4, "t5": 10, "vit": 4}
 # Small models with fewer heads of keys than ranks; 4-bit weights are counted as they are stored, and held unpacked.
 LOOSER = ["falcon", "phi3", "llama-int4"]
-
-
-def runTool(tool, *arguments):
-    return subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, timeout=300)
 
 
 class TemporaryFolderTest(unittest.TestCase):

@@ -13,6 +13,7 @@ import tempfile
 import time
 import unittest
 
+import built_tools
 import given_models
 
 FULL = bool(os.environ.get("SHARDWRIGHT_FULL"))
@@ -23,7 +24,7 @@ DEADLINE_S = 2
 
 def mpirun(count, *arguments):
     """mpirun as any user in any container may start it."""
-    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", str(count), given_models.BIN / "shardrun", *arguments]
+    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", str(count), built_tools.BIN / "shardrun", *arguments]
 
 
 def launch(count, *arguments):
@@ -37,18 +38,18 @@ def messagesOf(stderr):
 class ProcessesTest(given_models.GivenModels):
     def compile(self, model, *options):
         plan = self.folder / "plan"
-        compiled = given_models.runTool("shardc", self.modelPath(model), "-o", plan, *options)
+        compiled = built_tools.runTool("shardc", self.modelPath(model), "-o", plan, *options)
         self.assertEqual(compiled.returncode, 0, compiled.stderr)
         return plan
 
     def dataOf(self, model):
-        return given_models.ROOT / "tests" / "models" / model / "test_data_set_0"
+        return built_tools.ROOT / "tests" / "models" / model / "test_data_set_0"
 
     def checkEqual(self, model, mesh, counts, microbatches=2):
         """The outputs are as expected, and bit for bit what one process writes."""
         plan = self.compile(model, "--mesh", mesh, "--microbatches", str(microbatches))
         alone = self.folder / "alone"
-        run = given_models.runTool("shardrun", plan, "--data", self.dataOf(model), "--outputs", alone)
+        run = built_tools.runTool("shardrun", plan, "--data", self.dataOf(model), "--outputs", alone)
         self.assertEqual(run.returncode, 0, run.stderr)
         for count in counts:
             outputs, report = self.folder / "outputs", self.folder / "report.json"

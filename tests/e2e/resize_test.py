@@ -1,9 +1,8 @@
 """Resize in every mode equals ONNX Runtime, whole and with its batch and channels split."""
 
-import os
+import functools
 import pathlib
 import shutil
-import subprocess
 import tempfile
 import unittest
 
@@ -12,8 +11,9 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("SHARDWRIGHT_BUILD", ROOT / "build" / "dev")) / "bin"
+import built_tools
+
+runTool = functools.partial(built_tools.runTool, timeout=120)
 
 # Scales of height and width, or sizes.
 CASES = [
@@ -29,10 +29,6 @@ CASES = [
     ([9, 13], {"mode": "cubic"}),
     ([2.5, 1.7], {"mode": "cubic", "cubic_coeff_a": -0.5, "coordinate_transformation_mode": "asymmetric"}),
 ]
-
-
-def runTool(tool, *arguments):
-    return subprocess.run([BIN / tool, *arguments], capture_output=True, text=True, timeout=120)
 
 
 class ResizeTest(unittest.TestCase):

@@ -9,7 +9,8 @@ import numpy as np
 from onnx import TensorProto, helper
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from asked_shardings import SpecTestCase, runTool, weight
+from asked_shardings import SpecTestCase, weight
+from built_tools import runTool
 
 BATCH, ROWS, SEVEN = 3, 5, 7
 WIDE = 311  # makes weights of what would be constants

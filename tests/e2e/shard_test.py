@@ -9,7 +9,8 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from asked_shardings import assertHeldAsAsked, runTool
+from asked_shardings import assertHeldAsAsked
+from built_tools import runTool
 
 MODELS = pathlib.Path(__file__).resolve().parents[1] / "models"
 GPT2_STREAM = ["add_1", "layer_norm", "add_4", "layer_norm_1", "add_7", "layer_norm_2", "add_8", "layer_norm_3", "add_11", "layer_norm_4"]
