@@ -92,6 +92,9 @@ class World {
   // Makes every wait of every rank return kEnvironment with this message (the first one wins); idempotent.
   virtual void abort(const Status& reason) = 0;
   virtual void setDeadline(std::chrono::milliseconds perWait) = 0;
+
+  // Bytes of tensors that this rank has sent so far to ranks whose memory it does not share.
+  virtual int64_t networkBytes() const { return 0; }
 };
 
 }  // namespace shardwright

@@ -60,7 +60,10 @@ class ProcessesTest(given_models.GivenModels):
             for name in written:
                 self.assertEqual((outputs / name).read_bytes(), (alone / name).read_bytes(), f"{name} of {count} processes")
             self.assertEqual(run.stdout.count("runs: median"), 1, run.stdout)
-            ranks = json.loads(report.read_text())["ranks"]
+            counted = json.loads(report.read_text())
+            ranks = counted["ranks"]
+            self.assertGreater(counted["mpiBytes"], 0)
+            self.assertEqual(counted["mpiBytes"], sum(rank["mpiBytes"] for rank in ranks))
             self.assertTrue(all(rank["peakBytes"] > 0 and rank["weightBytes"] > 0 for rank in ranks), ranks)
             shutil.rmtree(outputs)
         shutil.rmtree(alone)

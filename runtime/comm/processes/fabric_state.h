@@ -1,6 +1,7 @@
 // Owns what the worlds and communicators of one process's part of a run share. It does not communicate.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,7 +13,7 @@ namespace shardwright {
 
 struct FabricState {
   FabricState(ProcessLink& itsLink, int ranks, int threadsPerRank)
-      : link(itsLink), numRanks(ranks), local(ranks, threadsPerRank) {
+      : link(itsLink), numRanks(ranks), local(ranks, threadsPerRank), networkBytes(static_cast<size_t>(ranks)) {
     epoch = link.openEpoch([this](const Status& reason) { local.abort(reason); });
   }
   ~FabricState() { link.closeEpoch(epoch); }
@@ -25,11 +26,18 @@ struct FabricState {
     return static_cast<int>(((static_cast<int64_t>(rank) + 1) * link.numProcesses() - 1) / numRanks);
   }
   bool isHere(int rank) const { return processOf(rank) == link.process(); }
+  // Sends what one rank has for another, as the header says.
+  void post(MessagePtr message) {
+    const MessageHeader& header = message->header();
+    if (!isHere(header.to)) networkBytes[static_cast<size_t>(header.from)] += header.bytes;
+    link.post(processOf(header.to), std::move(message));
+  }
   Status failure() const { return environmentError(local.failure().message()); }
 
   ProcessLink& link;
   const int numRanks;
-  LocalFabric local;  // of all ranks; those that are not here are not used
+  LocalFabric local;                               // of all ranks; those that are not here are not used
+  std::vector<std::atomic<int64_t>> networkBytes;  // by rank that sends
   uint32_t epoch = 0;
 };
 

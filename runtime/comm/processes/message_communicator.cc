@@ -109,7 +109,7 @@ void MessageCommunicator::send(const Collective& op, Phase phase, int member, co
   MessagePtr message = newMessage(op, phase, member, count * width);
   message->header().count = count;
   packElements(block, width, begin, count, message->payload());
-  state_->link.post(state_->processOf(rankOf(member)), std::move(message));
+  state_->post(std::move(message));
 }
 
 void MessageCommunicator::sendAll(const Collective& op, Phase phase, const StridedBlock& block) const {
@@ -159,7 +159,7 @@ Status MessageCommunicator::start(const Collective& op) {
     int member = (index_ + i) % size();
     MessagePtr question = newMessage(op, kFirst, member, 0);
     question->header().count = member == op.peer ? 1 : 0;
-    state_->link.post(state_->processOf(rankOf(member)), std::move(question));
+    state_->post(std::move(question));
   }
   return Status();
 }

@@ -42,7 +42,7 @@ class ProcessWorld final : public World {
     header.count = count;
     packElements(block, width, 0, count, message->payload());
     state_->link.note(rank_, name);
-    state_->link.post(state_->processOf(peer), std::move(message));
+    state_->post(std::move(message));
     return Status();
   }
 
@@ -86,6 +86,8 @@ class ProcessWorld final : public World {
     *deadline_ = perWait;
     local_->setDeadline(perWait);
   }
+
+  int64_t networkBytes() const override { return state_->networkBytes[static_cast<size_t>(rank_)]; }
 
  private:
   Status checkMovable(DType dtype, const std::string& name) const {
