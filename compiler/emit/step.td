@@ -20,6 +20,7 @@ def Step_ViewOp : Step_Op<"view", [Pure]> {
   let arguments = (ins AnyType:$base, AnyAttr:$offset, AnyAttr:$strides);
   let results = (outs AnyType:$result);
   let assemblyFormat = "$base attr-dict `:` type($base) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Step_CopyOp : Step_Op<"copy", [Pure]> {

@@ -15,6 +15,12 @@ void step::StepDialect::initialize() {
       >();
 }
 
+mlir::LogicalResult step::ViewOp::verify() {
+  if (getBase().getDefiningOp<step::ViewOp>())
+    return emitOpError("has a step.view as its base; views are given on buffers");
+  return mlir::success();
+}
+
 void registerStepDialect(mlir::DialectRegistry& registry) { registry.insert<step::StepDialect>(); }
 
 }  // namespace shardwright

@@ -229,6 +229,21 @@ struct FuseEpilogues : mlir::PassWrapper<FuseEpilogues, mlir::OperationPass<mlir
     }
   }
 
+  // `value` may be a window where `result` was dense: what needs that reads a copy, made before `fused`.
+  static void replaceResult(mlir::Value result, mlir::Value value, step::FusedOp fused) {
+    auto needsDense = [](mlir::OpOperand& use) {
+      if (mlir::isa<step::ViewOp>(use.getOwner())) return true;
+      auto dense = use.getOwner()->getAttrOfType<mlir::IntegerAttr>("dense_operands");
+      return dense && (dense.getValue().getZExtValue() >> use.getOperandNumber() & 1) != 0;
+    };
+    if (value.getDefiningOp<step::ViewOp>() && llvm::any_of(result.getUses(), needsDense)) {
+      mlir::OpBuilder builder(fused);
+      mlir::Value copy = builder.create<step::CopyOp>(value.getLoc(), value.getType(), value);
+      result.replaceUsesWithIf(copy, needsDense);
+    }
+    result.replaceAllUsesWith(value);
+  }
+
   // Drops inputs that nothing reads and results that are inputs.
   static void shrink(step::FusedOp fused) {
     mlir::Block& body = fused.getBody().front();
@@ -236,7 +251,7 @@ struct FuseEpilogues : mlir::PassWrapper<FuseEpilogues, mlir::OperationPass<mlir
     llvm::SmallVector<mlir::Value> yielded, results;
     for (auto [value, result] : llvm::zip(yield.getValues(), fused.getOutputs())) {
       if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value)) {
-        result.replaceAllUsesWith(fused.getInputs()[argument.getArgNumber()]);
+        replaceResult(result, fused.getInputs()[argument.getArgNumber()], fused);
       } else {
         yielded.push_back(value);
         results.push_back(result);

@@ -143,3 +143,28 @@ func.func @left_alone(%x: tensor<5x8xf32>, %w: tensor<8x3xf32>) -> tensor<5x3xf3
   "test.use"(%y#0, %y#1, %y#2, %y#3, %t) : (tensor<5x3xf32>, tensor<5x3xf32>, tensor<5x3xf32>, tensor<5x3xf32>, tensor<5x3xf32>) -> ()
   return %y#0 : tensor<5x3xf32>
 }
+
+// -----
+
+// A kernel that writes its dims in another order: of its result, what reads it in the order of memory reads a copy.
+// CHECK-LABEL: @other_order
+func.func @other_order(%x: tensor<2x5x7xf32>, %w: tensor<3x5x1xf32>) -> (tensor<6x7xf32>, tensor<2x3x7xf32>, tensor<2x3x7xf32>) {
+  // CHECK: %[[R:.*]] = step.kernel "conv"{{.*}} then {{\[}}["relu", 0]]
+  // CHECK: %[[V:.*]] = step.view %[[R]]
+  // CHECK: %[[C:.*]] = step.copy %[[V]]
+  // CHECK: %[[M:.*]] = step.view %[[C]]
+  // CHECK: %[[P:.*]] = step.kernel "pad"(%[[C]])
+  // CHECK: %[[A:.*]] = step.kernel "any"(%[[V]], %{{.*}})
+  // CHECK: return %[[M]], %[[P]], %[[A]]
+  %r = step.kernel "conv"(%x, %w) {} then [] {result_views = [[#dist.exprs<[0]>, #dist.exprs<[2, 3, 7]>, #dist.exprs<[21, 1, 3]>]]} : (tensor<2x5x7xf32>, tensor<3x5x1xf32>) -> tensor<2x7x3xf32>
+  %v = step.view %r {offset = #dist.exprs<[0]>, strides = #dist.exprs<[21, 1, 3]>} : tensor<2x7x3xf32> -> tensor<2x3x7xf32>
+  %y = "step.fused"(%v) ({
+  ^bb0(%a: tensor<2x3x7xf32>):
+    %0 = "onnx.Relu"(%a) : (tensor<2x3x7xf32>) -> tensor<2x3x7xf32>
+    "step.yield"(%0) : (tensor<2x3x7xf32>) -> ()
+  }) {inner = array<i64>, space = #dist.exprs<[2, 3, 7]>} : (tensor<2x3x7xf32>) -> tensor<2x3x7xf32>
+  %m = step.view %y {offset = #dist.exprs<[0]>, strides = #dist.exprs<[7, 1]>} : tensor<2x3x7xf32> -> tensor<6x7xf32>
+  %p = step.kernel "pad"(%y) {} {dense_operands = 1 : i64} : (tensor<2x3x7xf32>) -> tensor<2x3x7xf32>
+  %b = step.kernel "any"(%y, %w) {} {dense_operands = 2 : i64} : (tensor<2x3x7xf32>, tensor<3x5x1xf32>) -> tensor<2x3x7xf32>
+  return %m, %p, %b : tensor<6x7xf32>, tensor<2x3x7xf32>, tensor<2x3x7xf32>
+}
