@@ -96,14 +96,18 @@ class Walk {
       if (pins_.count(result)) held_[result] = chosen_.leaves[result] = pinned(result, heldOf(result));
   }
 
+  // Of an op that no split value reaches: a factor that is the symbol, else one of multiples of it ("4*batch": heads of each).
   Strategy splitOwnFactor(mlir::Operation& op, const Rule& rule) const {
     Strategy strategy(static_cast<int>(rule.factors.size()));
-    for (size_t f = 0; f < rule.factors.size(); ++f) {
-      FactorKind kind = rule.factors[f].kind;
-      if ((kind != FactorKind::kPass && kind != FactorKind::kBroadcast) || rule.factors[f].size != symbol_) continue;
-      strategy.splits[f].push_back({1, {axis_}, symbol_});
-      if (rules_.admits(&op, strategy)) break;
-      strategy.splits[f].clear();
+    for (bool exact : {true, false}) {
+      for (size_t f = 0; f < rule.factors.size(); ++f) {
+        const Factor& factor = rule.factors[f];
+        if (factor.kind != FactorKind::kPass && factor.kind != FactorKind::kBroadcast) continue;
+        if (exact ? factor.size != symbol_ : factor.size.isConstant() || !factor.size.dividedBy(symbol_)) continue;
+        strategy.splits[f].push_back({1, {axis_}, symbol_});
+        if (rules_.admits(&op, strategy)) return strategy;
+        strategy.splits[f].clear();
+      }
     }
     return strategy;
   }

@@ -37,6 +37,22 @@ std::optional<Window> window(GraphBuilder& g, GraphValue& out) {
   return w;
 }
 
+// What follows convolutions in models: an activation, and pixels that become positions or one row.
+void activateAndFlatten(GraphBuilder& g, GraphValue x) {
+  if (x.name.empty()) return;
+  if (g.random.chance(50)) x = g.add("Relu", {x.name}, x);
+  if (x.name.empty() || g.random.chance(50)) return;
+  GraphValue flat = x;
+  const Expr pixels = x.dims[2] * x.dims[3];
+  if (g.random.chance(50)) {
+    flat.dims = {x.dims[0], x.dims[1], pixels};
+    g.add("Reshape", {x.name, g.addInts({0, 0, -1}).name}, flat);
+  } else {
+    flat.dims = {x.dims[0], x.dims[1] * pixels};
+    g.add("Flatten", {x.name}, flat);
+  }
+}
+
 void conv(GraphBuilder& g) {
   auto x = image(g);
   if (!x) return;
@@ -56,7 +72,7 @@ void conv(GraphBuilder& g) {
   out.error = in.error * 6 * depth;
   if (out.error > 0) out.error += 1e-6 * out.bound;
   out.filling = "int";
-  g.add("Conv<" + w->attributes() + ",group=" + std::to_string(groups) + ">", operands, out);
+  activateAndFlatten(g, g.add("Conv<" + w->attributes() + ",group=" + std::to_string(groups) + ">", operands, out));
 }
 
 void pool(GraphBuilder& g) {

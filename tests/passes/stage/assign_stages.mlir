@@ -3,6 +3,7 @@
 // RUN: shard-opt %t/chain.mlir --assign-stages="schedule=interleaved" | FileCheck --check-prefix=CHUNKS %t/chain.mlir
 // RUN: shard-opt %t/chain.mlir --assign-stages="microbatches=4" | FileCheck --check-prefix=PARTS %t/chain.mlir
 // RUN: shard-opt %t/pinned.mlir --assign-stages | FileCheck %t/pinned.mlir
+// RUN: shard-opt %t/heads.mlir --assign-stages="microbatches=2" | FileCheck %t/heads.mlir
 
 //--- chain.mlir
 // Four equal products: two per stage. The mask is made of an input by one cheap op, and is computed wherever it is read; weights
@@ -55,5 +56,18 @@ module attributes {dist.pipeline = {mesh = #dist.mesh<"pp=2">}} {
     %2 = "onnx.MatMul"(%1, %w0) : (tensor<5x256xf32>, tensor<256x256xf32>) -> tensor<5x256xf32>
     %3 = "onnx.MatMul"(%2, %w0) : (tensor<5x256xf32>, tensor<256x256xf32>) -> tensor<5x256xf32>
     return %3 : tensor<5x256xf32>
+  }
+}
+
+//--- heads.mlir
+// Positions spread over a dim of heads of each element of the batch are cut with it, as the scores that they choose from.
+// CHECK: microbatches = 2 : i64
+module attributes {dist.batch = "b", dist.symbols = {b = {assumed = 6 : i64, min = 1 : i64}}} {
+  func.func @main(%x: tensor<?x4x5x7xf32, #dist.exprs<["b", 4, 5, 7]>>, %p: tensor<1x5x3xi64>) -> tensor<?x5x3xf32, #dist.exprs<["4*b", 5, 3]>> {
+    %none = "onnx.None"() : () -> none
+    %1 = "onnx.Reshape"(%x, %none) {static = [unit, #dist.exprs<["4*b", 5, 7]>]} : (tensor<?x4x5x7xf32, #dist.exprs<["b", 4, 5, 7]>>, none) -> tensor<?x5x7xf32, #dist.exprs<["4*b", 5, 7]>>
+    %2 = "onnx.Expand"(%p, %none) {static = [unit, #dist.exprs<["4*b", 5, 3]>]} : (tensor<1x5x3xi64>, none) -> tensor<?x5x3xi64, #dist.exprs<["4*b", 5, 3]>>
+    %3 = "onnx.GatherElements"(%1, %2) {axis = -1 : i64} : (tensor<?x5x7xf32, #dist.exprs<["4*b", 5, 7]>>, tensor<?x5x3xi64, #dist.exprs<["4*b", 5, 3]>>) -> tensor<?x5x3xf32, #dist.exprs<["4*b", 5, 3]>>
+    return %3 : tensor<?x5x3xf32, #dist.exprs<["4*b", 5, 3]>>
   }
 }

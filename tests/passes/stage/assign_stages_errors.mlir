@@ -5,6 +5,7 @@
 // RUN: not shard-opt %t/model.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=MIXED %s
 // RUN: not shard-opt %t/softmax.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=SOFTMAX %s
 // RUN: not shard-opt %t/size.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=SIZE %s
+// RUN: not shard-opt %t/repeated.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=REPEATED %s
 // RUN: not shard-opt %t/small.mlir --assign-stages="microbatches=2" 2>&1 | FileCheck --check-prefix=BATCH %s
 // RUN: not shard-opt %t/small.mlir --assign-stages 2>&1 | FileCheck --check-prefix=SMALL %s
 // RUN: not shard-opt %t/pins.mlir --assign-stages 2>&1 | FileCheck --check-prefix=PINS %s
@@ -17,6 +18,8 @@
 // MIXED: Mean_1 (onnx.ReduceMean): mixes the elements of a batch, so that the batch (symbol b) cannot be cut into microbatches; compile with --microbatches 1
 // SOFTMAX: Softmax_1 (onnx.Softmax): mixes the elements of a batch
 // SIZE: Shape_1 (onnx.ShapeValue): computes with the size of the batch
+// Of [3, b] as one dim, a part of the batch is in three places.
+// REPEATED: an output has the batch's size and not its order
 // BATCH: --microbatches 2: no input has a symbolic first dim to cut; say which symbol is the batch with --batch
 // SMALL: axis pp wants 3 stages, and the model has 1 ops to put there; use a smaller axis
 // PINCHUNKS: --schedule interleaved: node MatMul_1 is pinned to stage 1, and each stage has several chunks of the model; use schedule gpipe
@@ -46,6 +49,17 @@ module attributes {dist.batch = "b", dist.symbols = {b = {assumed = 6 : i64}}} {
     %n = "onnx.ShapeValue"() {exprs = #dist.exprs<["b"]>} : () -> tensor<1xi64> loc("Shape_1"("n"))
     %0 = "onnx.Div"(%x, %n) : (tensor<?x4xi64, #dist.exprs<["b", 4]>>, tensor<1xi64>) -> tensor<?x4xi64, #dist.exprs<["b", 4]>>
     return %0 : tensor<?x4xi64, #dist.exprs<["b", 4]>>
+  }
+}
+
+//--- repeated.mlir
+module attributes {dist.batch = "b", dist.symbols = {b = {assumed = 6 : i64}}} {
+  func.func @main(%x: tensor<?x4xi64, #dist.exprs<["b", 4]>>) -> tensor<?x4xi64, #dist.exprs<["3*b", 4]>> {
+    %none = "onnx.None"() : () -> none
+    %0 = "onnx.Reshape"(%x, %none) {static = [unit, #dist.exprs<[1, "b", 4]>]} : (tensor<?x4xi64, #dist.exprs<["b", 4]>>, none) -> tensor<1x?x4xi64, #dist.exprs<[1, "b", 4]>>
+    %1 = "onnx.Expand"(%0, %none) {static = [unit, #dist.exprs<[3, "b", 4]>]} : (tensor<1x?x4xi64, #dist.exprs<[1, "b", 4]>>, none) -> tensor<3x?x4xi64, #dist.exprs<[3, "b", 4]>>
+    %2 = "onnx.Reshape"(%1, %none) {static = [unit, #dist.exprs<["3*b", 4]>]} : (tensor<3x?x4xi64, #dist.exprs<[3, "b", 4]>>, none) -> tensor<?x4xi64, #dist.exprs<["3*b", 4]>>
+    return %2 : tensor<?x4xi64, #dist.exprs<["3*b", 4]>>
   }
 }
 
