@@ -13,6 +13,7 @@
 #include "runtime/session/run_report.h"
 #include "runtime/session/session.h"
 #include "runtime/session/trace_file.h"
+#include "runtime/session/trace_report.h"
 
 namespace shardwright {
 namespace {
@@ -103,8 +104,9 @@ Status run(Options& options) {
   report.ranks = session->stats();
   std::cout << reportText(report, session->plan());
   if (!options.trace.empty()) {
-    std::cout << traceSummary(session->plan(), session->trace());
-    SW_RETURN_IF_ERROR(writeFileAtomically(options.trace, traceJson(session->plan(), session->trace())));
+    Trace trace = session->trace();
+    std::cout << traceSummary(reportTrace(session->plan(), trace));
+    SW_RETURN_IF_ERROR(writeFileAtomically(options.trace, traceJson(session->plan(), trace)));
   }
   if (!options.outputs.empty()) SW_RETURN_IF_ERROR(writeOutputs(options.outputs, session->outputs(), outputs));
   if (!options.json.empty()) SW_RETURN_IF_ERROR(writeFileAtomically(options.json, reportJson(report)));

@@ -5,12 +5,15 @@
 #include <cstring>
 #include <string>
 
+#include "runtime/base/file.h"
 #include "runtime/exec/kernel_table.h"
 #include "runtime/plan/checker.h"
 #include "runtime/plan/mesh_ranks.h"
 #include "runtime/plan/plan_files.h"
 #include "runtime/plan/plan_io.h"
 #include "runtime/plan/report.h"
+#include "runtime/session/trace_file.h"
+#include "runtime/session/trace_report.h"
 
 namespace shardwright {
 namespace {
@@ -20,11 +23,12 @@ constexpr char kExamples[] =
     "  shardview gpt2.plan                       mesh, inputs, outputs, memory of each rank, collectives\n"
     "  shardview gpt2.plan --rank 1 --steps      what one rank does, step by step\n"
     "  shardview gpt2.plan --json                the same for programs\n"
+    "  shardview gpt2.plan --trace t.json        the measured schedule below the predicted one, and times\n"
     "  shardview gpt2.plan --verify              constraints, and the checksums of all files\n"
     "Exit status: 0 done; 1 a verification failed; 2 the input is wrong; 3 the environment failed.\n";
 
 struct Options {
-  std::string folder, entry, html;
+  std::string folder, entry, html, trace;
   bool json = false, steps = false, verify = false;
   int rank = -1;
 };
@@ -61,6 +65,15 @@ int run(const Options& options) {
   if (!report.ok()) return fail(report.status().within(options.folder));
   StepListing steps = options.steps ? StepListing::kListed : StepListing::kLeftOut;
   std::string text = options.json ? reportJson(*report, options.rank) : reportText(*report, options.rank, steps);
+  if (!options.trace.empty()) {
+    StatusOr<std::string> file = readWholeFile(options.trace);
+    if (!file.ok()) return fail(file.status());
+    StatusOr<Trace> trace = readTrace(*plan, *file, options.trace);
+    if (!trace.ok()) return fail(trace.status());
+    TraceReport measured = reportTrace(*plan, *trace);
+    text = options.json ? withMeasured(text, measured, options.rank)
+                        : text + traceText(measured, *report, options.rank, steps);
+  }
   std::fputs(text.c_str(), stdout);
   if (std::fflush(stdout) != 0) return fail(environmentError(std::string("standard output: ") + std::strerror(errno)));
   return 0;
@@ -80,6 +93,7 @@ int main(int argc, char** argv) {
   app.add_option("--rank", options.rank, "only this rank")->check(CLI::NonNegativeNumber);
   app.add_option("--entry", options.entry, "the entry whose programs are shown (default: the first that is not init)");
   app.add_flag("--steps", options.steps, "list the steps");
+  app.add_option("--trace", options.trace, "what shardrun --trace has written of this plan: also what was measured");
   app.add_flag("--verify", options.verify, "check the plan's constraints and the checksums of all its files");
   try {
     app.parse(argc, argv);

@@ -80,7 +80,7 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
           inputs[i] ? static_cast<const char*>(inputs[i]) + turn.begin * prepared->inputSteps[i] : nullptr;
     for (size_t i = 0; outputs && i < prepared->outputs.size(); ++i)
       prepared->outputs[i] = static_cast<char*>(outputs[i]) + turn.begin * prepared->outputSteps[i];
-    if (parts_.trace) parts_.trace->setMicrobatch(turn.microbatch);
+    if (parts_.trace) parts_.trace->beginAction(turn.microbatch, static_cast<uint32_t>(turn.chunk));
     SW_RETURN_IF_ERROR(turn.part->frames[turn.chunk]->run(memory));
   }
   parts_.stats.scratchBytes = std::max(parts_.stats.scratchBytes, scratch_.sizeBytes());

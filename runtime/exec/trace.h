@@ -1,4 +1,5 @@
-// Owns what a rank notes of its steps while it runs: which one, for which microbatch, from when to when. It writes no file.
+// Owns what a rank notes of its steps while it runs: which one, for which microbatch and chunk, from when to when. It writes no
+// file.
 #pragma once
 
 #include <chrono>
@@ -10,11 +11,11 @@
 namespace shardwright {
 
 struct TraceEvent {
-  const plan::Step* step = nullptr;  // null: a whole chunk
+  const plan::Step* step = nullptr;  // null: the whole program, a chunk's or one that a step has called
   const plan::Program* program = nullptr;
   int64_t begin = 0, end = 0;  // nanoseconds of the steady clock
   int64_t bytes = 0;           // of a collective or transfer
-  uint32_t run = 0, microbatch = 0;
+  uint32_t run = 0, microbatch = 0, chunk = 0;
 };
 
 // Used by the rank's thread while a run is on, by others between runs.
@@ -26,9 +27,9 @@ class RankTrace {
   }
 
   void beginRun() { ++run_; }
-  void setMicrobatch(uint32_t microbatch) { microbatch_ = microbatch; }
+  void beginAction(uint32_t microbatch, uint32_t chunk) { microbatch_ = microbatch, chunk_ = chunk; }
   void add(const plan::Program* program, const plan::Step* step, int64_t begin, int64_t bytes) {
-    events_.push_back({step, program, begin, now(), bytes, run_, microbatch_});
+    events_.push_back({step, program, begin, now(), bytes, run_, microbatch_, chunk_});
   }
   // What a rank of another process has noted.
   void add(const TraceEvent& event) { events_.push_back(event); }
@@ -37,7 +38,7 @@ class RankTrace {
 
  private:
   std::vector<TraceEvent> events_;
-  uint32_t run_ = 0, microbatch_ = 0;
+  uint32_t run_ = 0, microbatch_ = 0, chunk_ = 0;
 };
 
 }  // namespace shardwright

@@ -4,6 +4,7 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/text_format.h>
+#include <cstdio>
 
 #include "runtime/base/crc32c.h"
 #include "runtime/base/file.h"
@@ -74,6 +75,12 @@ StatusOr<plan::Plan> deserializePlan(std::string_view bytes, const std::string& 
   }
   if (!parsed) return userError(where + ": is not a plan; compile the model again");
   return plan;
+}
+
+std::string planFingerprint(const plan::Plan& plan) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%08x", fromLittleEndian(serializePlan(plan).substr(kChecksumAt, 4)));
+  return text;
 }
 
 Status savePlan(const std::string& folder, const plan::Plan& plan) {

@@ -28,6 +28,9 @@ StatusOr<plan::Plan> loadPlan(const std::string& folder);
 // Whether the folder holds a plan of any version, damaged or not: what shardc may replace.
 bool isPlanFolder(const std::string& folder);
 
+// Tells plans apart, 8 hexadecimal digits: what is written about a plan names it by this.
+std::string planFingerprint(const plan::Plan& plan);
+
 // Reads a whole section and compares its CRC-32C, unless the plan keeps none for it (weight files).
 StatusOr<std::string> readSection(const std::string& folder, const plan::Section& section);
 

@@ -123,16 +123,24 @@ class Reporter {
     StageReport result;
     result.stage = stage;
     int64_t runs = std::max<int64_t>(entry_->microbatches(), 1);
+    std::set<std::string> nodes;
+    for (const RankReport& rank : report_.ranks) {
+      if (rank.stage != stage) continue;
+      result.weightBytes = std::max(result.weightBytes, rank.weightBytes);
+      result.temporaryBytes = std::max(result.temporaryBytes, rank.peakBytes);
+    }
     for (uint32_t program : programsOf(*entry_, stage)) {
       const plan::Program& p = plan_.programs(static_cast<int>(program));
       result.programs.push_back(p.name());
       for (const plan::Step& s : p.steps()) {
-        StepReport reported = step(s);
+        StepReport reported = step(p, s);
+        nodes.insert(reported.nodes.begin(), reported.nodes.end());
         result.predictedSeconds += static_cast<double>(runs) * s.predicted_seconds();
         if (s.has_transfer()) {
           CollectiveTotal& total = result.transfers[reported.op];
           total.count += runs;
           total.bytes += runs * reported.bytes;
+          addValue(result.values[{reported.op, reported.peerStage}], reported.value, runs * reported.bytes);
         }
         if (s.has_collective()) {
           CollectiveTotal& total = result.collectives[reported.op];
@@ -142,8 +150,15 @@ class Reporter {
         result.steps.push_back(std::move(reported));
       }
     }
+    result.numNodes = static_cast<int64_t>(nodes.size());
     report_.stages.push_back(std::move(result));
     return Status();
+  }
+
+  static void addValue(std::vector<MovedValue>& values, const std::string& name, int64_t bytes) {
+    auto known = std::find_if(values.begin(), values.end(), [&](const MovedValue& v) { return v.name == name; });
+    if (known == values.end()) known = values.insert(values.end(), {name, 0});
+    known->bytes += bytes;
   }
 
   // How the stages' actions follow one another, if each step takes as long as it is expected to; nothing for lists of
@@ -180,12 +195,18 @@ class Reporter {
     return byteSize(static_cast<DType>(v.dtype()), count);
   }
 
-  StepReport step(const plan::Step& s) const {
-    StepReport result{stepKindName(s), s.name(), {s.nodes().begin(), s.nodes().end()}, "", {}, 0};
+  StepReport step(const plan::Program& program, const plan::Step& s) const {
+    StepReport result;
+    result.kind = stepKindName(s), result.name = s.name();
+    result.nodes.assign(s.nodes().begin(), s.nodes().end());
     if (s.has_kernel()) result.op = s.kernel().kernel();
     if (s.has_transfer()) {
       result.op = s.transfer().send() ? "send" : "receive";
       result.bytes = bytesOf(s.transfer().view());
+      result.value = program.buffers(static_cast<int>(s.transfer().view().buffer())).name();
+      // Of a rank that the step's guard keeps out, it may be no rank.
+      int64_t peer = values_[s.transfer().peer()];
+      if (peer >= 0 && peer < numRanks(plan_.mesh())) result.peerStage = stageOf(plan_.mesh(), static_cast<int>(peer));
     }
     if (s.has_collective()) {
       result.op = collectiveKindName(s.collective().kind());

@@ -34,18 +34,29 @@ struct StepReport {
   std::string op;                 // of a collective: its kind; of a kernel: its name; of a transfer: "send", "receive"
   std::vector<std::string> axes;  // of a collective
   int64_t bytes = 0;              // of a collective or transfer
+  std::string value;              // of a transfer: what it moves a piece of
+  int peerStage = -1;             // of a transfer
 };
 
 struct CollectiveTotal {
   int64_t count = 0, bytes = 0;
 };
 
+// A value that a stage sends or receives, all pieces and microbatches of one run added.
+struct MovedValue {
+  std::string name;
+  int64_t bytes = 0;
+};
+
 struct StageReport {
   int stage = 0;
-  double predictedSeconds = 0;  // of one run
+  int64_t numNodes = 0;                         // of ONNX, that its steps come from
+  int64_t weightBytes = 0, temporaryBytes = 0;  // of the rank that has most
+  double predictedSeconds = 0;                  // of one run
   std::vector<std::string> programs;
   std::map<std::string, CollectiveTotal> collectives;  // by kind; what branches and loops hold counts once
   std::map<std::string, CollectiveTotal> transfers;    // "send", "receive": with other stages
+  std::map<std::pair<std::string, int>, std::vector<MovedValue>> values;  // by "send" or "receive" and the other stage
   std::vector<StepReport> steps;
 };
 
@@ -73,7 +84,7 @@ enum class StepListing { kLeftOut, kListed };
 // `rank` -1: all.
 std::string reportText(const PlanReport& report, int rank, StepListing steps);
 // The keys are those that ARCHITECTURE fixes, and entry, entries, assumed, stateBytes, lowerBoundBytes; by stage stageSeconds
-// and transfers; microbatches, schedule and idleFraction of a pipeline.
+// and transfers, of transfer steps value and peerStage; microbatches, schedule and idleFraction of a pipeline.
 std::string reportJson(const PlanReport& report, int rank);
 
 }  // namespace shardwright

@@ -4,28 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/plan/report.h"
+#include "runtime/plan/report_text.h"
 #include "runtime/plan/schedule_text.h"
 
 namespace shardwright {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string joined(const std::vector<std::string>& parts, const char* separator) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : separator) + part;
-  return text;
-}
-
-std::string bytesText(int64_t bytes) {
-  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  auto value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit < 4) value /= 1024, ++unit;
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-  return text;
-}
 
 std::string portText(const PortReport& p) {
   std::string text = p.name + "  " + p.dtype + "[" + joined(p.shape, ", ") + "]";
@@ -38,29 +23,54 @@ std::string portText(const PortReport& p) {
   return split ? text + "  split [" + joined(dims, ", ") + "]" : text + "  whole";
 }
 
-std::string pad(std::string text, size_t width) {
-  text.resize(std::max(text.size(), width), ' ');
-  return text;
-}
-
 std::string rankText(const RankReport& r) {
   std::vector<std::string> at;
   for (const auto& [axis, coordinate] : r.coordinates) at.push_back(axis + "=" + std::to_string(coordinate));
-  return "  " + pad(std::to_string(r.rank), 6) + pad(joined(at, " "), 20) + pad(bytesText(r.weightBytes), 14) +
-         pad(bytesText(r.stateBytes), 14) + pad(bytesText(r.peakBytes), 14) + bytesText(r.lowerBoundBytes) + "\n";
+  return "  " + padded(std::to_string(r.rank), 6) + padded(joined(at, " "), 20) + padded(bytesText(r.weightBytes), 14) +
+         padded(bytesText(r.stateBytes), 14) + padded(bytesText(r.peakBytes), 14) + bytesText(r.lowerBoundBytes) + "\n";
+}
+
+// What each stage holds: a line of the table.
+std::string stageLine(const StageReport& s) {
+  return "  " + padded(std::to_string(s.stage), 7) + padded(std::to_string(s.numNodes), 7) +
+         padded(std::to_string(s.steps.size()), 7) + padded(bytesText(s.weightBytes), 14) +
+         padded(bytesText(s.temporaryBytes), 14) + padded(secondsText(s.predictedSeconds), 12) +
+         joined(s.programs, ", ") + "\n";
+}
+
+// "  sends to stage 1: h 1.5 MiB, mask 2.0 KiB", the largest values first.
+std::string valuesText(const StageReport& s, StepListing steps) {
+  constexpr size_t kShown = 6;
+  std::string text;
+  for (const auto& [way, moved] : s.values) {
+    std::vector<MovedValue> values = moved;
+    std::stable_sort(values.begin(), values.end(),
+                     [](const MovedValue& a, const MovedValue& b) { return a.bytes > b.bytes; });
+    std::vector<std::string> parts;
+    for (const MovedValue& value : values) parts.push_back(value.name + " " + bytesText(value.bytes));
+    if (steps == StepListing::kLeftOut && parts.size() > kShown) {
+      size_t more = parts.size() - kShown;
+      parts.resize(kShown);
+      parts.push_back("and " + std::to_string(more) + " more");
+    }
+    text += "  " + way.first + (way.first == "send" ? "s to" : "s from") + " stage " + std::to_string(way.second) +
+            ": " + joined(parts, ", ") + "\n";
+  }
+  return text;
 }
 
 std::string stageText(const StageReport& s, StepListing steps) {
   std::string text = "stage " + std::to_string(s.stage) + ": " + std::to_string(s.steps.size()) + " steps in " +
                      joined(s.programs, ", ") + "\n";
   for (const auto& [kind, total] : s.collectives)
-    text += "  " + pad(std::to_string(total.count) + " " + kind, 22) + bytesText(total.bytes) + "\n";
+    text += "  " + padded(std::to_string(total.count) + " " + kind, 22) + bytesText(total.bytes) + "\n";
   if (s.collectives.empty()) text += "  no collectives\n";
   for (const auto& [kind, total] : s.transfers)
-    text += "  " + pad(std::to_string(total.count) + " " + kind, 22) + bytesText(total.bytes) + "\n";
+    text += "  " + padded(std::to_string(total.count) + " " + kind, 22) + bytesText(total.bytes) + "\n";
+  text += valuesText(s, steps);
   if (steps == StepListing::kLeftOut) return text;
   for (const StepReport& step : s.steps) {
-    text += "    " + pad(step.kind, 11) + pad(step.op, 15) + step.name;
+    text += "    " + padded(step.kind, 11) + padded(step.op, 15) + step.name;
     if (!step.axes.empty()) text += "  over " + joined(step.axes, ",");
     if (step.bytes > 0) text += "  " + bytesText(step.bytes);
     if (!step.nodes.empty()) text += "  (" + joined(step.nodes, ", ") + ")";
@@ -71,11 +81,11 @@ std::string stageText(const StageReport& s, StepListing steps) {
 
 // Stages down, time across.
 std::string scheduleOf(const PlanReport& report) {
-  char idle[64];
-  std::snprintf(idle, sizeof idle, "%.0f %% idle as predicted", 100 * report.idleFraction);
   return "schedule " + report.schedule + ", " + std::to_string(report.microbatches) +
          (report.microbatches == 1 ? " microbatch" : " microbatches") + " through " +
-         std::to_string(report.stages.size()) + " stages; " + idle + "\n" + scheduleText(report.timeline);
+         std::to_string(report.stages.size()) + " stages; " + percentText(report.idleFraction) +
+         " idle as predicted, a cell is " + secondsText(cellSeconds(report.timeline)) + "\n" +
+         scheduleText(report.timeline, 0, report.ranks.size() == report.stages.size() ? "rank" : "stage");
 }
 
 Json portJson(const PortReport& p) {
@@ -91,6 +101,7 @@ Json stepJson(const StepReport& s) {
   Json json = {{"kind", s.kind}, {"name", s.name}, {"node", s.nodes}};
   if (!s.op.empty()) json["op"] = s.op;
   if (!s.axes.empty()) json["axes"] = s.axes;
+  if (s.kind == "transfer") json["value"] = s.value, json["peerStage"] = s.peerStage;
   if (s.kind == "collective" || s.kind == "transfer") json["bytes"] = s.bytes;
   return json;
 }
@@ -114,11 +125,16 @@ std::string reportText(const PlanReport& report, int rank, StepListing steps) {
   text += "  rank  at                  weights       states        temporaries   at least\n";
   for (const RankReport& r : report.ranks)
     if (rank < 0 || r.rank == rank) text += rankText(r);
-  for (const StageReport& s : report.stages) {
-    bool shown = rank < 0;
-    for (const RankReport& r : report.ranks) shown = shown || (r.rank == rank && r.stage == s.stage);
-    if (shown) text += stageText(s, steps);
-  }
+  auto isShown = [&](const StageReport& s) {
+    return rank < 0 || std::any_of(
+                           report.ranks.begin(), report.ranks.end(),
+                           [&](const RankReport& r) { return r.rank == rank && r.stage == s.stage; });
+  };
+  text += "  stage  nodes  steps  weights       temporaries   predicted   programs\n";
+  for (const StageReport& s : report.stages)
+    if (isShown(s)) text += stageLine(s);
+  for (const StageReport& s : report.stages)
+    if (isShown(s)) text += stageText(s, steps);
   if (!report.timeline.empty()) text += scheduleOf(report);
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.3g s", report.predictedSeconds);

@@ -15,23 +15,36 @@ std::string cellText(const Action& action, bool hasChunks) {
   return text;
 }
 
-std::string padded(const std::string& text, size_t width) {
+std::string rightAligned(const std::string& text, size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
 }  // namespace
 
-std::string scheduleText(const Timeline& timeline, double unitSeconds, int maxCells) {
-  bool hasChunks = false;
+double cellSeconds(const Timeline& timeline, int maxCells) {
   double shortest = INFINITY, end = 0;
-  for (const auto& actions : timeline)
+  size_t most = 0;
+  for (const auto& actions : timeline) {
+    most = std::max(most, actions.size());
     for (const TimedAction& timed : actions) {
-      hasChunks |= timed.action.chunk() > 0;
       if (timed.end > timed.start) shortest = std::min(shortest, timed.end - timed.start);
       end = std::max(end, timed.end);
     }
-  if (unitSeconds <= 0) unitSeconds = std::max(shortest, end / maxCells);
-  if (!(end > 0) || !std::isfinite(unitSeconds)) return "";
+  }
+  if (!(end > 0) || !std::isfinite(shortest)) return 0;
+  return std::max(shortest, end / (maxCells > 0 ? maxCells : std::max(40.0, 3 * static_cast<double>(most))));
+}
+
+std::string scheduleText(const Timeline& timeline, double unitSeconds, const char* row) {
+  if (unitSeconds <= 0) unitSeconds = cellSeconds(timeline);
+  if (unitSeconds <= 0) return "";
+  bool hasChunks = false;
+  double end = 0;
+  for (const auto& actions : timeline)
+    for (const TimedAction& timed : actions) {
+      hasChunks |= timed.action.chunk() > 0;
+      end = std::max(end, timed.end);
+    }
   auto numCells = static_cast<size_t>(std::llround(end / unitSeconds));
   std::vector<std::vector<std::string>> rows(timeline.size(), std::vector<std::string>(numCells, "."));
   size_t width = 0, labelWidth = std::to_string(timeline.size() - 1).size();
@@ -45,8 +58,9 @@ std::string scheduleText(const Timeline& timeline, double unitSeconds, int maxCe
     }
   std::string text;
   for (size_t r = 0; r < rows.size(); ++r) {
-    text += "rank " + padded(std::to_string(r), labelWidth) + " |";
-    for (const std::string& cell : rows[r]) text += " " + padded(cell == "-" ? std::string(width, '-') : cell, width);
+    text += row + (" " + rightAligned(std::to_string(r), labelWidth)) + " |";
+    for (const std::string& cell : rows[r])
+      text += " " + rightAligned(cell == "-" ? std::string(width, '-') : cell, width);
     text += "\n";
   }
   return text;

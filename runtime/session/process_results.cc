@@ -66,7 +66,7 @@ struct WindowHeader {
 struct EventRecord {
   int32_t program, step;  // -1: a whole chunk
   int64_t begin, end, bytes;
-  uint32_t run, microbatch;
+  uint32_t run, microbatch, chunk;
 };
 
 bool sameWindow(const Window& a, const Window& b) {
@@ -99,7 +99,7 @@ bool isInside(const WindowHeader& header, int64_t outputBytes) {
   return last <= outputBytes;
 }
 
-void packTrace(const plan::Plan& plan, RankTrace& trace, Writer& writer) {
+void packTrace(const plan::Plan& plan, int64_t clockOffset, RankTrace& trace, Writer& writer) {
   std::unordered_map<const void*, int32_t> numbers;
   for (int p = 0; p < plan.programs_size(); ++p) {
     numbers[&plan.programs(p)] = p;
@@ -107,8 +107,8 @@ void packTrace(const plan::Plan& plan, RankTrace& trace, Writer& writer) {
   }
   writer.put(static_cast<int64_t>(trace.events().size()));
   for (const TraceEvent& event : trace.events()) {
-    writer.put(EventRecord{numbers[event.program], event.step ? numbers[event.step] : -1, event.begin, event.end,
-                           event.bytes, event.run, event.microbatch});
+    writer.put(EventRecord{numbers[event.program], event.step ? numbers[event.step] : -1, event.begin + clockOffset,
+                           event.end + clockOffset, event.bytes, event.run, event.microbatch, event.chunk});
   }
   trace.clear();
 }
@@ -123,7 +123,7 @@ Status unpackTrace(const plan::Plan& plan, Reader& reader, RankTrace& trace) {
     }
     const plan::Program& program = plan.programs(record.program);
     trace.add({record.step < 0 ? nullptr : &program.steps(record.step), &program, record.begin, record.end,
-               record.bytes, record.run, record.microbatch});
+               record.bytes, record.run, record.microbatch, record.chunk});
   }
   return Status();
 }
@@ -137,7 +137,8 @@ StatusOr<std::vector<char>> packResults(const std::vector<std::shared_ptr<RankTh
   writer.put(static_cast<int32_t>(ranks.size()));
   for (size_t i = 0; i < ranks.size(); ++i) {
     writer.put(ranks[i]->executor()->stats());
-    if (!results.traces->empty()) packTrace(*results.plan, (*results.traces)[static_cast<size_t>(first) + i], writer);
+    if (!results.traces->empty())
+      packTrace(*results.plan, results.clockOffset, (*results.traces)[static_cast<size_t>(first) + i], writer);
   }
   SW_ASSIGN_OR_RETURN(std::vector<Window> windows, windowsOf(ranks));
   writer.put(static_cast<int64_t>(windows.size()));

@@ -17,6 +17,7 @@ struct RunResults {
   std::vector<int64_t> outputBytes;  // of what is allocated there
   std::vector<RankStats>* stats;     // by rank
   std::vector<RankTrace>* traces;    // by rank; empty where they are not wanted
+  int64_t clockOffset = 0;           // nanoseconds that the first process's clock is ahead of this one's; for traces
 };
 
 // Of the ranks [first, first + ranks.size()); their traces are then empty.

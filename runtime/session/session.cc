@@ -13,6 +13,7 @@
 #include "runtime/plan/mesh_ranks.h"
 #include "runtime/plan/plan_files.h"
 #include "runtime/plan/plan_io.h"
+#include "runtime/session/process_clocks.h"
 #include "runtime/session/process_results.h"
 #include "runtime/session/rank_thread.h"
 #include "runtime/session/size_binding.h"
@@ -33,6 +34,7 @@ struct Session::State {
   std::vector<const void*> inputData;
   std::vector<void*> outputData;
   std::vector<RankTrace> traces;  // by rank, if they are wanted
+  ClockOffset clock;              // of this process, if they are
   std::vector<RankStats> stats;   // by rank; of other processes', and only in the first
 
   Status startRanks();
@@ -205,7 +207,9 @@ Status Session::State::startRanks() {
   for (const auto& rank : ranks) {
     if (failure.ok()) failure = rank->loaded();
   }
-  return failure;
+  if (!failure.ok() || !others || !options.trace) return failure;
+  SW_ASSIGN_OR_RETURN(clock, compareClocks(*others, *link));
+  return Status();
 }
 
 Status Session::State::awaitRanks() {
@@ -269,7 +273,7 @@ Status Session::State::run(const std::vector<TensorView>& in, const std::vector<
 // The first process then has all that the ranks of the others wrote and noted.
 Status Session::State::gather(const std::vector<TensorView>& out) {
   stats.resize(static_cast<size_t>(shardwright::numRanks(image->plan().mesh())));
-  RunResults results{&image->plan(), outputData, {}, &stats, &traces};
+  RunResults results{&image->plan(), outputData, {}, &stats, &traces, clock.offset};
   for (const TensorView& tensor : out) {
     int64_t count = 1;
     for (int64_t dim : tensor.dims) count *= dim;
@@ -339,10 +343,10 @@ StatusOr<std::vector<HostTensor>> Session::run(const std::vector<HostTensor>& in
   return outputs;
 }
 
-std::vector<const RankTrace*> Session::trace() const {
+Trace Session::trace() const {
   std::vector<const RankTrace*> all;
   for (const RankTrace& rank : state_->traces) all.push_back(&rank);
-  return all;
+  return traceOf(plan(), all, state_->clock.error);
 }
 
 void Session::clearTrace() {

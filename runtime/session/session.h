@@ -15,6 +15,7 @@
 #include "runtime/base/status.h"
 #include "runtime/comm/communicator.h"
 #include "runtime/exec/rank_parts.h"
+#include "runtime/session/trace.h"
 
 namespace shardwright {
 
@@ -80,8 +81,8 @@ class Session {
   // By rank; of the runs so far.
   std::vector<RankStats> stats() const;
 
-  // By rank, what was noted since the session was opened or clearTrace() called; empty without SessionOptions::trace.
-  std::vector<const RankTrace*> trace() const;
+  // What was noted since the session was opened or clearTrace() called; of no rank without SessionOptions::trace.
+  Trace trace() const;
   void clearTrace();
 
  private:

@@ -1,20 +1,19 @@
-// Owns the form of a trace: the Trace Event Format that chrome://tracing and Perfetto open. It measures nothing.
+// Owns the form of a trace in a file: the Trace Event Format that chrome://tracing and Perfetto open. It measures nothing.
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "runtime/exec/trace.h"
-#include "runtime/plan/plan.pb.h"
+#include "runtime/base/status.h"
+#include "runtime/session/trace.h"
 
 namespace shardwright {
 
-// One row per rank, under its coordinates; times from the first event on. An event's arguments are what shardview calls its
-// node, op, axes and bytes, and the microbatch; around a chunk's steps lies one event of the chunk.
-std::string traceJson(const plan::Plan& plan, const std::vector<const RankTrace*>& ranks);
+// A process per stage with a thread per rank, under its coordinates; complete events ("X") in order of their beginnings,
+// nested; the plan's fingerprint and the clocks' error in "otherData". An event's arguments are the run, microbatch, chunk and
+// stage, and what shardview calls its op, axes, bytes and node.
+std::string traceJson(const plan::Plan& plan, const Trace& trace);
 
-// How the ranks of each stage spent the traced runs, for people:
-//   rank 0 (pp=0): 81 % computing, 12 % in collectives, 4 % in transfers, 3 % idle
-std::string traceSummary(const plan::Plan& plan, const std::vector<const RankTrace*>& ranks);
+// What traceJson() has written of runs of this plan. kUserError, beginning with `where`, for anything else.
+StatusOr<Trace> readTrace(const plan::Plan& plan, const std::string& json, const std::string& where);
 
 }  // namespace shardwright

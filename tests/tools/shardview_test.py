@@ -59,7 +59,8 @@ class ShardviewTest(unittest.TestCase):
     def test_the_summary_shows_mesh_ranks_and_collectives(self):
         result = shardview(self.plan)
         self.assertEqual(result.returncode, 0, result.stderr)
-        for part in ["pp=2, tp=2: 4 ranks", "x  float32[batch, 7]  whole", "2 all-gather", "stage 1: 9 steps"]:
+        for part in ["  1      0      9      0 B           320 B ", "  sends to stage 1: whole 224 B\n",
+                     "pp=2, tp=2: 4 ranks", "x  float32[batch, 7]  whole", "2 all-gather", "stage 1: 9 steps"]:
             self.assertIn(part, result.stdout)
 
     def test_json_holds_the_fixed_keys(self):
@@ -69,13 +70,15 @@ class ShardviewTest(unittest.TestCase):
         self.assertEqual(view["outputs"][1]["shape"], ["batch", 7])
         self.assertEqual([r["stage"] for r in view["ranks"]], [0, 0, 1, 1])
         self.assertEqual(view["collectives"][1]["permute"], {"count": 2, "bytes": 2 * 4 * 7 * 4})
-        self.assertEqual(view["steps"][0][3]["kind"], "transfer")
+        send = view["steps"][0][3]
+        self.assertEqual([send[key] for key in ("kind", "op", "value", "peerStage")], ["transfer", "send", "whole", 1])
         self.assertGreater(view["predictedSeconds"], 0)
 
     def test_one_rank_and_its_steps(self):
         text = shardview(self.plan, "--rank", "2", "--steps").stdout
         self.assertIn("receive.wait", text)
-        self.assertNotIn("stage 0", text)
+        self.assertNotIn("\nstage 0", text)
+        self.assertIn("receives from stage 0: h 224 B", text)
         self.refused(2, "ranks 0 to 3", self.plan, "--rank", "4")
         self.refused(2, "--rank", self.plan, "--rank", "-1")
 
@@ -90,6 +93,13 @@ class ShardviewTest(unittest.TestCase):
 
     def test_verify_checks_kernels_too(self):
         self.refused(1, "P19", self.plan, "--verify")  # its kernels' attributes are made up
+
+    def test_a_trace_of_something_else_is_refused(self):
+        trace = self.folder / "t.json"
+        for text, message in [("{", "is not JSON to its end"), ('{"traceEvents": [], "otherData": {"plan": "12345678"}}', "is of plan 12345678")]:
+            trace.write_text(text)
+            self.refused(2, message, self.plan, "--trace", trace)
+        self.refused(2, "No such file", self.plan, "--trace", self.folder / "absent")
 
     def test_options_that_are_not_built_say_so(self):
         self.refused(2, "not built yet", self.plan, "--html", self.folder / "x.html")

@@ -206,7 +206,7 @@ rank 1 |   .  0a  1a  0b B0b ---  1b B1b ---  2a B0a ---  3a B1a ---  2b B2b ---
 
 TEST(ScheduleText, more_time_than_cells) {
   Timeline timeline = simulated("gpipe", {2, 30, 1, ScheduleForm::kForward}, {1, 0, 0}).timeline;
-  EXPECT_EQ("\n" + scheduleText(timeline, 0, /*maxCells=*/6), R"(
+  EXPECT_EQ("\n" + scheduleText(timeline, cellSeconds(timeline, /*maxCells=*/6)), R"(
 rank 0 |  2  7 12 18 23 28
 rank 1 |  1  6 11 17 22 27
 )");
