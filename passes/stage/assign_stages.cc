@@ -142,7 +142,7 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
   }
 
   // Ops whose value takes no longer to compute from the inputs than to receive. A weight that they read counts: each stage
-  // that computes them would hold it.
+  // that computes them would hold it. A node's pin is to what computes, not to the weights and absent operands written with it.
   void findShared() {
     for (mlir::Operation& op : block().without_terminator()) {
       double cone = 0, transfer = 0;
@@ -158,8 +158,8 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
       }
       for (mlir::Value result : op.getResults())
         if (!isNone(result)) transfer += transferSeconds(bytesOf(result));
-      bool isFree = isLeaf || cone <= transfer;
-      if (depends && isFree && !op.hasAttr(kStagePinAttr)) cones_[&op] = cone;
+      bool isFree = isLeaf || (cone <= transfer && !op.hasAttr(kStagePinAttr));
+      if (depends && isFree) cones_[&op] = cone;
     }
   }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "compiler/dist/mesh.h"
+#include "tests/random/given_model.h"
 #include "tests/random/node_makers.h"
 
 namespace shardwright {
@@ -25,10 +27,13 @@ std::vector<Expr> inputDims(Random& random) {
   return dims;
 }
 
-void growGraph(GraphBuilder& graph) {
+void growGraph(GraphBuilder& graph, CaseKind kind) {
   Random& random = graph.random;
+  const bool isScheduled = kind == CaseKind::kScheduled;
   for (int64_t i = random.between(1, 3); i > 0; --i) {
     std::vector<Expr> dims = inputDims(random);
+    // What microbatches are cut from.
+    if (isScheduled && random.chance(80)) dims.front() = Expr::symbol("n");
     if (random.chance(85))
       graph.addInput(std::move(dims));
     else
@@ -38,7 +43,8 @@ void growGraph(GraphBuilder& graph) {
                                                         contractionMakers(), reductionMakers(), windowMakers(),
                                                         blockMakers()};
   const std::vector<size_t> weights = {0, 0, 0, 1, 1, 1, 2, 3, 3, 3, 4, 4, 5, 6, 6};
-  for (int64_t i = random.between(3, 14); i > 0; --i) random.of(families[random.of(weights)])(graph);
+  for (int64_t i = isScheduled ? random.between(8, 32) : random.between(3, 14); i > 0; --i)
+    random.of(families[random.of(weights)])(graph);
 }
 
 // Every value that nobody reads, and some others.
@@ -79,16 +85,15 @@ int64_t longestDim(const RandomCase& made) {
   return longest;
 }
 
-std::vector<std::pair<std::string, int64_t>> chooseMesh(RandomCase& made, Random& random) {
+// Of few ranks, and what pins may name of it: not pp.
+std::vector<MeshAxis> chooseMesh(RandomCase& made, Random& random) {
   auto sizes = random.of<std::vector<int64_t>>({{2}, {3}, {4}, {2, 2}, {2, 2}, {2, 3}, {3, 2}, {2, 2, 2}, {4, 2}});
   // An axis of more ranks than any dim has elements is refused.
   if (longestDim(made) < 4) sizes = {2};
   const std::vector<std::string> names = axisNames(made, random);
-  std::vector<std::pair<std::string, int64_t>> axes;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    axes.emplace_back(names[i], sizes[i]);
-    made.mesh += (i ? "," : "") + names[i] + "=" + std::to_string(sizes[i]);
-  }
+  std::vector<MeshAxis> axes;
+  for (size_t i = 0; i < sizes.size(); ++i) axes.push_back({names[i], sizes[i]});
+  made.mesh = Mesh(axes).str();
   // A pipeline of two stages, and microbatches where the inputs have a batch.
   if (made.nodes.size() >= 4 && random.chance(15)) {
     made.mesh += ",pp=2";
@@ -98,9 +103,23 @@ std::vector<std::pair<std::string, int64_t>> chooseMesh(RandomCase& made, Random
   return axes;
 }
 
+// Weights of whole numbers are shapes and indices, which fold away.
+bool isFolded(const RandomCase& seen, const CaseValue& value) {
+  const bool isWeight = std::any_of(seen.weights.begin(), seen.weights.end(),
+                                    [&](const CaseValue& weight) { return weight.name == value.name; });
+  return isWeight && value.dtype != DType::kFloat32;
+}
+
+// The dims that the axis may split, as far as their sizes say it.
+std::vector<int64_t> dimsFor(const MeshAxis& axis, const CaseValue& value) {
+  std::vector<int64_t> dims;
+  for (size_t d = 0; d < value.dims.size(); ++d)
+    if (value.dims[d].constant().value_or(axis.size) >= axis.size) dims.push_back(static_cast<int64_t>(d));
+  return dims;
+}
+
 // Some dims are split by axes not used yet, some are to be whole, most are left open.
-std::optional<CasePin> pinOf(const CaseValue& value, std::vector<std::pair<std::string, int64_t>> axes,
-                             Random& random) {
+std::optional<CasePin> pinOf(const CaseValue& value, std::vector<MeshAxis> axes, Random& random) {
   CasePin pin{value.name, {}};
   bool says = false;
   for (Expr dim : value.dims) {
@@ -131,47 +150,203 @@ std::optional<CasePin> pinOf(const CaseValue& value, std::vector<std::pair<std::
   return pin;
 }
 
-void annotate(RandomCase& made, Random& random) {
-  const auto axes = chooseMesh(made, random);
-  const int64_t percent = random.of<int64_t>({0, 15, 30, 60});
+// How much is asked for, in percent.
+struct Asked {
+  int pins = 0, strategies = 0;
+};
+
+// Some of what is seen of the graph.
+void annotate(RandomCase& made, const RandomCase& seen, const std::vector<MeshAxis>& axes, Asked asked,
+              Random& random) {
+  if (axes.empty()) return;
   auto pinSome = [&](const std::vector<CaseValue>& values) {
     for (const CaseValue& value : values)
-      if (random.chance(static_cast<int>(percent)))
+      if (random.chance(asked.pins) && !isFolded(seen, value))
         if (auto pin = pinOf(value, axes, random)) made.pins.push_back(*pin);
   };
-  pinSome(made.inputs);
-  pinSome(made.weights);
-  for (const CaseNode& node : made.nodes) pinSome(node.results);
-  for (const CaseNode& node : made.nodes) {
-    if (!random.chance(10)) continue;
+  pinSome(seen.inputs);
+  pinSome(seen.weights);
+  for (const CaseNode& node : seen.nodes) pinSome(node.results);
+  for (const CaseNode& node : seen.nodes) {
+    if (node.operands.empty() || !random.chance(asked.strategies)) continue;
     const auto operand = random.below(static_cast<int64_t>(node.operands.size()));
-    const CaseValue* value = made.find(node.operands[static_cast<size_t>(operand)]);
-    if (value && !value->dims.empty())
+    const CaseValue* value = seen.find(node.operands[static_cast<size_t>(operand)]);
+    if (!value || isFolded(seen, *value)) continue;
+    const MeshAxis& axis = random.of(axes);
+    const std::vector<int64_t> dims = dimsFor(axis, *value);
+    if (!dims.empty())
       made.strategies.push_back(
-          {node.name(), random.of(axes).first,
-           std::to_string(operand) + "." + std::to_string(random.below(static_cast<int64_t>(value->dims.size())))});
+          {node.name(), axis.name, std::to_string(operand) + "." + std::to_string(random.of(dims))});
   }
+}
+
+// --- pipelines --------------------------------------------------------------------------------------------------------------
+
+constexpr int64_t kMaxRanks = 8;
+
+// One to four axes of any sizes, ones among them, in any order.
+std::vector<MeshAxis> chooseLargeMesh(const RandomCase& seen, Random& random) {
+  const std::vector<std::string> names = axisNames(seen, random);
+  const bool isPipeline = random.chance(85);
+  const auto count = random.of<size_t>({1, 2, 2, 2, 3, 3, 3, 4, 4});
+  const int64_t longest = longestDim(seen);
+  std::vector<MeshAxis> axes;
+  int64_t numRanks = 1;
+  // Stages of a node or two have often none left after import.
+  const int64_t most = static_cast<int64_t>(seen.nodes.size()) / 3;
+  if (isPipeline && most > 1)
+    axes.push_back({"pp", numRanks = std::min(most, random.of<int64_t>({2, 2, 2, 3, 3, 4, 5}))});
+  while (axes.size() < count) {
+    const auto size = random.of<int64_t>({1, 2, 2, 2, 2, 3, 3, 4, 5, 6, 7, 8});
+    if (numRanks * size > kMaxRanks || size > std::max<int64_t>(longest, 1)) continue;
+    numRanks *= size;
+    axes.push_back({names[axes.size()], size});
+  }
+  std::swap(axes.front(), axes[static_cast<size_t>(random.below(static_cast<int64_t>(axes.size())))]);
+  return axes;
+}
+
+// What is seen without the nodes that import may remove or that compute nothing: shape computations, casts, copies; of a given model
+// all but the readers of weights.
+RandomCase withoutFolded(RandomCase seen, bool isGiven) {
+  auto isFoldable = [&](const CaseNode& node) {
+    if (!isGiven) {
+      const CaseValue& result = node.results.front();
+      for (const char* op : {"Cast", "Identity", "Flatten"})
+        if (node.op.rfind(op, 0) == 0) return true;
+      return result.dtype != DType::kFloat32 || result.dims.empty();
+    }
+    return std::none_of(node.operands.begin(), node.operands.end(), [&](const std::string& name) {
+      const CaseValue* value = seen.find(name);
+      return value && value->dtype == DType::kFloat32 && value->dims.size() >= 2;
+    });
+  };
+  std::vector<CaseNode> kept;
+  for (const CaseNode& node : seen.nodes)
+    if (!isFoldable(node)) kept.push_back(node);
+  seen.nodes = std::move(kept);
+  return seen;
+}
+
+// One node of each stage, or more, where the stages of an even cut by number of nodes would be.
+void pinStages(RandomCase& made, const RandomCase& seen, int64_t stages, Random& random) {
+  const auto count = static_cast<int64_t>(seen.nodes.size());
+  if (count < 2 * stages) return;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t stage = i * stages / count;
+    const bool isMiddle = i == ((2 * stage + 1) * count) / (2 * stages);
+    if (isMiddle || random.chance(10))
+      made.stages.push_back({seen.nodes[static_cast<size_t>(i)].name(), static_cast<int>(stage)});
+  }
+}
+
+int64_t numStages(const std::vector<MeshAxis>& axes) {
+  for (const MeshAxis& axis : axes)
+    if (axis.name == "pp") return axis.size;
+  return 1;
+}
+
+// How the case is to run, and what is asked of its parts.
+void schedule(RandomCase& made, const RandomCase& all, Random& random) {
+  const bool isGiven = !made.given.empty();
+  const RandomCase seen = withoutFolded(all, isGiven);
+  std::vector<MeshAxis> axes = chooseLargeMesh(seen, random);
+  made.mesh = Mesh(axes).str();
+  const int64_t stages = numStages(axes);
+  if (random.chance(20)) made.memoryPercent = random.of<int>({120, 150, 200, 300});
+  made.schedule = random.of<std::string>({"", "gpipe", "1f1b", "interleaved", "interleaved", "interleaved:3"});
+  // Each chunk needs ops that take longer than a transfer; those of random graphs do not, but where they are pinned.
+  const bool isInterleaved = made.schedule.rfind("interleaved", 0) == 0;
+  if (isInterleaved && (stages == 1 || !(isGiven || seen.nodes.size() >= 24)))
+    made.schedule = random.of<std::string>({"gpipe", "1f1b"});
+  if (stages > 1 && made.schedule.rfind("interleaved", 0) != 0 && random.chance(isGiven ? 50 : 90))
+    pinStages(made, seen, stages, random);
+  // Axes whose names say what they split split nothing else; what is in stages is no sharding.
+  auto isTaken = [](const MeshAxis& axis) { return axis.name == "pp" || axis.name == "dp" || axis.name == "sp"; };
+  axes.erase(std::remove_if(axes.begin(), axes.end(), isTaken), axes.end());
+  Asked asked = {random.of<int>({0, 10, 20, 40}), 4};
+  if (isGiven) asked = {random.of<int>({0, 2, 5}), 1};
+  annotate(made, seen, axes, asked, random);
+}
+
+RandomCase givenCase(Random& random) {
+  RandomCase made;
+  made.given = random.of(givenModels());
+  made.microbatches = static_cast<int>(random.between(1, 6));
+  const StatusOr<RandomCase> seen = readGivenModel(made.given);
+  if (seen.ok()) schedule(made, *seen, random);
+  return made;
+}
+
+// Sums, sorts or turns along the first dim, as its attribute or an operand says.
+bool goesAlongBatch(const RandomCase& made, const CaseNode& node) {
+  const CaseValue* value = node.operands.empty() ? nullptr : made.find(node.operands[0]);
+  if (!value || value->dims.empty()) return false;
+  const std::string before = "axis=-" + std::to_string(value->dims.size());
+  if (node.op.find("axis=0") != std::string::npos || node.op.find(before) != std::string::npos) return true;
+  return std::any_of(node.operands.begin() + 1, node.operands.end(), [&](const std::string& name) {
+    const CaseValue* operand = made.find(name);
+    const std::string first = " " + std::to_string(-static_cast<int64_t>(value->dims.size()));
+    if (!operand || operand->dtype != DType::kInt64 || operand->filling.rfind("values ", 0) != 0) return false;
+    return (operand->filling == "values 0" || operand->filling == "values" + first) &&
+           (node.op.rfind("CumSum", 0) == 0 || node.op.rfind("Slice", 0) == 0);
+  });
+}
+
+// The batch n stays in front of whatever holds it, and nothing sums over it. Nodes may still mix its elements.
+bool keepsBatchInFront(const RandomCase& made) {
+  auto holdsBatch = [](const CaseValue& value) {
+    return std::any_of(value.dims.begin(), value.dims.end(), [](Expr dim) { return dim.symbols().count("n") > 0; });
+  };
+  auto isGood = [&](const CaseValue& value) {
+    if (!holdsBatch(value)) return true;
+    CaseValue rest = value;
+    rest.dims.erase(rest.dims.begin());
+    return value.dims[0] == Expr::symbol("n") && !holdsBatch(rest);
+  };
+  if (made.inputs[0].dims.empty() || made.inputs[0].dims[0] != Expr::symbol("n")) return false;
+  if (!std::all_of(made.inputs.begin(), made.inputs.end(), isGood)) return false;
+  for (const CaseNode& node : made.nodes) {
+    if (goesAlongBatch(made, node)) return false;
+    const bool reads = std::any_of(node.operands.begin(), node.operands.end(), [&](const std::string& name) {
+      const CaseValue* value = made.find(name);
+      return value && holdsBatch(*value);
+    });
+    for (const CaseValue& result : node.results)
+      if (!isGood(result) || holdsBatch(result) != reads) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-RandomCase randomCase(uint64_t seed) {
+RandomCase randomCase(uint64_t seed, CaseKind kind) {
+  const bool isScheduled = kind == CaseKind::kScheduled;
+  Random choices(seed);
+  if (isScheduled && choices.chance(18)) return givenCase(choices);
+  const bool isCut = isScheduled && choices.chance(75);
   for (uint64_t attempt = 0;; ++attempt) {
     RandomCase made;
     made.opset = 20;
     GraphBuilder graph(seed * 1000 + attempt, made);
-    growGraph(graph);
+    growGraph(graph, kind);
     if (made.nodes.empty()) continue;
     std::map<std::string, double> errors;
     for (const GraphValue& value : graph.values()) errors[value.name] = value.error * 4;
     chooseOutputs(made, graph.random, errors);
     made.prune();
-    if (made.inputs.empty()) continue;
+    if (made.inputs.empty() || (isCut && !keepsBatchInFront(made))) continue;
     for (int run = 0; run < 2; ++run) {
       Bindings& sizes = made.sizes.emplace_back();
       for (const char* symbol : kSymbols) sizes[symbol] = graph.random.between(1, GraphBuilder::kMaxSymbol);
     }
-    annotate(made, graph.random);
+    if (isCut) made.microbatches = static_cast<int>(graph.random.between(1, 6));
+    if (isScheduled) {
+      schedule(made, made, graph.random);
+    } else {
+      const std::vector<MeshAxis> axes = chooseMesh(made, graph.random);
+      annotate(made, made, axes, {graph.random.of<int>({0, 15, 30, 60}), 10}, graph.random);
+    }
     return made;
   }
 }

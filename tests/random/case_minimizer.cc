@@ -23,6 +23,9 @@ class Minimizer {
       changed |=
           each(best_.sizes.size(), [](RandomCase& c, size_t i) { return c.sizes.size() > 1 && erase(c.sizes, i); });
       changed |= each(best_.microbatches > 1, [](RandomCase& c, size_t) { return c.microbatches-- > 1; });
+      changed |= each(best_.stages.size(), [](RandomCase& c, size_t i) { return erase(c.stages, i); });
+      changed |= each(!best_.schedule.empty(), [](RandomCase& c, size_t) { return c.schedule.clear(), true; });
+      changed |= each(best_.memoryPercent > 0, [](RandomCase& c, size_t) { return c.memoryPercent = 0, true; });
       changed |= openDims();
     }
     return best_;
@@ -45,7 +48,8 @@ class Minimizer {
 
   bool accept(RandomCase candidate) {
     candidate.prune();
-    if (candidate.nodes.empty() || candidate.inputs.empty() || ++numTries_ > kMaxTries) return false;
+    if (candidate.given.empty() && (candidate.nodes.empty() || candidate.inputs.empty())) return false;
+    if (++numTries_ > kMaxTries) return false;
     if (!isLike(runIsolated(candidate))) return false;
     best_ = std::move(candidate);
     return true;
@@ -69,7 +73,7 @@ class Minimizer {
   }
 
   bool keepOneOutput() {
-    if (best_.outputs.size() == 1) return false;
+    if (best_.outputs.size() <= 1) return false;
     for (const CaseOutput& output : best_.outputs) {
       RandomCase candidate = best_;
       candidate.outputs = {output};
@@ -124,6 +128,7 @@ class Minimizer {
     c.strategies.erase(
         std::remove_if(c.strategies.begin(), c.strategies.end(), [&](const auto& s) { return isOf(s.axis); }),
         c.strategies.end());
+    if (name == "pp") c.stages.clear();
     return true;
   }
 

@@ -9,14 +9,17 @@
 
 namespace shardwright {
 
-enum class Verdict { kEqual, kWholeFails, kShardedFails, kDiffers, kCrashes, kHangs };
+// kEqualButForRefusals: equal without what the user cannot have (refusals.h); the message is the refusals.
+enum class Verdict { kEqual, kEqualButForRefusals, kWholeFails, kShardedFails, kDiffers, kCrashes, kHangs };
 
 struct Outcome {
   Verdict verdict = Verdict::kEqual;
   std::string message;
+
+  bool isGood() const { return verdict == Verdict::kEqual || verdict == Verdict::kEqualButForRefusals; }
 };
 
-// In this process. A pin on a tensor that does not survive import is left out. Where `keep` is given, it is filled with the model, the
+// In this process. Where `keep` is given, it is filled with the model, the
 // inputs and, as expected outputs, those of the plan without a mesh, in the layout of ONNX's test data.
 Outcome runCase(const RandomCase& made, const std::string& keep = "");
 

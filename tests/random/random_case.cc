@@ -168,6 +168,9 @@ std::string RandomCase::str() const {
   std::ostringstream text;
   text << "opset " << opset << "\nmesh " << mesh << "\n";
   if (microbatches > 1) text << "microbatches " << microbatches << "\n";
+  if (!schedule.empty()) text << "schedule " << schedule << "\n";
+  if (memoryPercent > 0) text << "memory " << memoryPercent << "\n";
+  if (!given.empty()) text << "given " << given << "\n";
   for (const Bindings& run : sizes) {
     text << "sizes";
     for (const auto& [symbol, size] : run) text << " " << symbol << "=" << size;
@@ -184,6 +187,7 @@ std::string RandomCase::str() const {
   for (const CaseOutput& output : outputs) text << "output " << output.name << " " << output.tolerance << "\n";
   for (const CasePin& pin : pins) text << "pin " << pin.name << " " << dimsText(pin) << "\n";
   for (const CaseStrategy& s : strategies) text << "strategy " << s.node << " " << s.axis << " " << s.place << "\n";
+  for (const CaseStage& s : stages) text << "stage " << s.node << " " << s.stage << "\n";
   return text.str();
 }
 
@@ -201,6 +205,12 @@ StatusOr<RandomCase> RandomCase::parse(const std::string& text) {
       parsed.mesh = rest;
     } else if (key == "microbatches") {
       words >> parsed.microbatches;
+    } else if (key == "schedule") {
+      parsed.schedule = rest;
+    } else if (key == "memory") {
+      words >> parsed.memoryPercent;
+    } else if (key == "given") {
+      parsed.given = rest;
     } else if (key == "sizes") {
       Bindings& run = parsed.sizes.emplace_back();
       for (std::string word; words >> word;)
@@ -217,6 +227,9 @@ StatusOr<RandomCase> RandomCase::parse(const std::string& text) {
     } else if (key == "strategy") {
       CaseStrategy& strategy = parsed.strategies.emplace_back();
       words >> strategy.node >> strategy.axis >> strategy.place;
+    } else if (key == "stage") {
+      CaseStage& stage = parsed.stages.emplace_back();
+      words >> stage.node >> stage.stage;
     } else {
       return userError("\"" + line + "\" starts with no word of a case");
     }
@@ -234,6 +247,7 @@ const CaseValue* RandomCase::find(const std::string& name) const {
 }
 
 void RandomCase::prune() {
+  if (!given.empty()) return;
   std::set<std::string> needed;
   for (const CaseOutput& output : outputs) needed.insert(output.name);
   auto isNeeded = [&](const CaseValue& value) { return needed.count(value.name) > 0; };
@@ -256,20 +270,29 @@ void RandomCase::prune() {
   strategies.erase(
       std::remove_if(strategies.begin(), strategies.end(), [&](const auto& s) { return !named.count(s.node); }),
       strategies.end());
+  stages.erase(std::remove_if(stages.begin(), stages.end(), [&](const auto& s) { return !named.count(s.node); }),
+               stages.end());
 }
 
 std::string RandomCase::spec() const {
   std::string text = "{\"tensors\": {";
   for (const CasePin& pin : pins)
     text += std::string(&pin == &pins[0] ? "" : ", ") + "\"" + pin.name + "\": [" + dimsText(pin) + "]";
-  std::map<std::string, std::string> byNode;
+  struct NodeText {
+    std::string splits, stage;
+  };
+  std::map<std::string, NodeText> byNode;
   for (const CaseStrategy& s : strategies) {
-    std::string& splits = byNode[s.node];
+    std::string& splits = byNode[s.node].splits;
     splits += (splits.empty() ? "\"" : ", \"") + s.axis + "\": \"" + s.place + "\"";
   }
+  for (const CaseStage& s : stages) byNode[s.node].stage = "\"stage\": " + std::to_string(s.stage);
   text += "}, \"nodes\": {";
-  for (const auto& [node, splits] : byNode)
-    text += (text.back() == '{' ? "\"node_" : ", \"node_") + node + "\": {\"strategy\": {" + splits + "}}";
+  for (const auto& [node, says] : byNode) {
+    std::string strategy = says.splits.empty() ? "" : "\"strategy\": {" + says.splits + "}";
+    if (!strategy.empty() && !says.stage.empty()) strategy += ", ";
+    text += (text.back() == '{' ? "\"" : ", \"") + nodeName(node) + "\": {" + strategy + says.stage + "}";
+  }
   return text + "}}";
 }
 
@@ -286,7 +309,7 @@ StatusOr<std::string> RandomCase::model() const {
   if (!status.IsOK()) return internalError(status.ErrorMessage());
   onnx::GraphProto& graph = *proto.mutable_graph();
   for (size_t i = 0; i < nodes.size(); ++i)
-    graph.mutable_node(static_cast<int>(i))->set_name("node_" + nodes[i].name());
+    graph.mutable_node(static_cast<int>(i))->set_name(nodeName(nodes[i].name()));
   for (const CaseValue& value : inputs) setType(*graph.add_input(), value);
   for (const CaseValue& value : weights) {
     SW_ASSIGN_OR_RETURN(const HostTensor tensor, fill(value, {}));

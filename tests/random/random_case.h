@@ -4,6 +4,9 @@
 //   opset 20
 //   mesh a=2,tp=3
 //   microbatches 2                               missing: 1
+//   schedule interleaved:2                       missing: the compiler's choice
+//   memory 110                                   a rank may hold so many percent of what it needs without a limit; missing: none
+//   given gpt2                                   that model of tests/models, and its data sets, instead of sizes and a graph
 //   sizes n=5 m=2                                one line per run
 //   input x0 float[n,6] int
 //   weight w0 float[6,7] int
@@ -13,6 +16,7 @@
 //   output t0 0                                  its tolerance
 //   pin t0 ["a"],null                            as in SPEC.json's "tensors"
 //   strategy t0 a 0.1                            as in its "nodes": axis a splits dim 1 of operand 0
+//   stage t0 1                                   as in its "nodes": stage 1 of the pipeline computes it
 #pragma once
 
 #include <optional>
@@ -55,16 +59,25 @@ struct CaseStrategy {
   std::string node, axis, place;
 };
 
+struct CaseStage {
+  std::string node;
+  int stage = 0;
+};
+
 struct RandomCase {
   int opset = 20;
   std::string mesh;
   int microbatches = 1;
+  std::string schedule;
+  int memoryPercent = 0;
+  std::string given;
   std::vector<Bindings> sizes;
   std::vector<CaseValue> inputs, weights;
   std::vector<CaseNode> nodes;
   std::vector<CaseOutput> outputs;
   std::vector<CasePin> pins;
   std::vector<CaseStrategy> strategies;
+  std::vector<CaseStage> stages;
 
   std::string str() const;
   static StatusOr<RandomCase> parse(const std::string& text);
@@ -73,9 +86,11 @@ struct RandomCase {
   const CaseValue* find(const std::string& name) const;
   // Without the nodes, inputs, weights and pins that no output needs.
   void prune();
+  // What the ONNX model calls the node.
+  std::string nodeName(const std::string& node) const { return given.empty() ? "node_" + node : node; }
   // SPEC.json.
   std::string spec() const;
-  // The ONNX model, serialised.
+  // The ONNX model, serialised; there is none of a given one.
   StatusOr<std::string> model() const;
 };
 
