@@ -60,6 +60,31 @@ Status checkCollective(const Collective& op, int size, int index, const std::str
   return Status();
 }
 
+Status checkPeer(const Collective& op, const std::string& groupName, int rank, int64_t count, int peer,
+                 const PeerOperation& theirs) {
+  auto mismatch = [&](const std::string& found, const std::string& wanted) {
+    return internalError(op.name + ": over group " + groupName + ", rank " + std::to_string(peer) + " came with " +
+                         found + " and rank " + std::to_string(rank) + " with " + wanted);
+  };
+  bool combines = op.kind == CollectiveKind::kAllReduce || op.kind == CollectiveKind::kReduceScatter;
+  if (theirs.kind != op.kind) return mismatch(kindName(theirs.kind), kindName(op.kind));
+  if (theirs.dtype != op.dtype) {
+    return mismatch(std::string(dtypeName(theirs.dtype)), std::string(dtypeName(op.dtype)));
+  }
+  if (combines && theirs.combiner != op.combiner) {
+    return mismatch(std::string(combinerName(theirs.combiner)), std::string(combinerName(op.combiner)));
+  }
+  if (theirs.count != count) return mismatch(std::to_string(theirs.count) + " elements for it", std::to_string(count));
+  return Status();
+}
+
+Status checkMessage(const StridedBlock& block, DType dtype, int64_t count, DType sent) {
+  if (sent == dtype && count == elementCount(block)) return Status();
+  return internalError("a message of " + std::to_string(count) + " " + std::string(dtypeName(sent)) +
+                       " meets a block of " + std::to_string(elementCount(block)) + " " +
+                       std::string(dtypeName(dtype)));
+}
+
 Status combineInOrder(const Collective& op, const std::vector<Contribution>& contributions, int64_t begin, int64_t end,
                       const std::vector<const StridedBlock*>& results) {
   int width = copyWidth(op.dtype);

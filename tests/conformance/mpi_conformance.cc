@@ -1,5 +1,5 @@
-// The ranks are spread over the processes of an MPI job: start it with mpirun. Every process runs every test; the first one
-// tells what failed anywhere. Skips: none.
+// The ranks are spread over the processes of an MPI job, which share memory, or do not, or some do: start it with mpirun. Every
+// process runs every test; the first one tells what failed anywhere. Skips: none.
 #include <cstdio>
 #include <thread>
 #include <vector>
@@ -29,12 +29,13 @@ void meet(ProcessFabric& fabric) {
   for (int p = 1; p < link->numProcesses(); ++p) fabric.sendTo(p, {failed});
 }
 
-WorldFactory mpiWorlds() {
-  return {"mpi", [](int numRanks, const std::function<void(World&)>& body) {
+// mayShare(a, b): whether two processes may have memory in common; else they are as if on two hosts.
+WorldFactory processWorlds(const std::string& name, bool (*mayShare)(int, int)) {
+  return {name, [mayShare](int numRanks, const std::function<void(World&)>& body) {
             // A body may abort its fabric; whether all are through is asked on another.
             ProcessFabric meeting(*link, numRanks);
             {
-              ProcessFabric fabric(*link, numRanks);
+              ProcessFabric fabric(*link, numRanks, 1, [&](int other) { return mayShare(link->process(), other); });
               std::vector<std::thread> threads;
               for (int rank = fabric.firstRank(); rank < fabric.endRank(); ++rank) {
                 threads.emplace_back([&, rank] {
@@ -48,8 +49,30 @@ WorldFactory mpiWorlds() {
           }};
 }
 
-INSTANTIATE_TEST_SUITE_P(Mpi, CommunicatorConformance, testing::Values(mpiWorlds()),
+INSTANTIATE_TEST_SUITE_P(Processes, CommunicatorConformance,
+                         testing::Values(processWorlds("shared", [](int, int) { return true; }),
+                                         processWorlds("messages", [](int, int) { return false; }),
+                                         processWorlds("mixed", [](int a, int b) { return a % 2 == b % 2; })),
                          [](const auto& info) { return info.param.name; });
+
+// Of two processes that have memory in common, nothing goes by messages; of others, all that is sent does.
+TEST(ProcessFabric, only_what_leaves_a_host_is_counted) {
+  int ranks = link->numProcesses();
+  ProcessFabric meeting(*link, ranks);
+  for (bool isNear : {true, false}) {
+    ProcessFabric fabric(*link, ranks, 1, [&](int) { return isNear; });
+    auto world = fabric.world(fabric.firstRank());
+    int64_t value = world->rank() + 3;
+    StridedBlock block;
+    block.data = &value;
+    int next = (world->rank() + 1) % ranks, previous = (world->rank() + ranks - 1) % ranks;
+    ASSERT_TRUE(world->send(next, 1, block, DType::kInt64, "t").ok());
+    ASSERT_TRUE(world->receive(previous, 1, block, DType::kInt64, "t").ok());
+    EXPECT_EQ(value, previous + 3);
+    EXPECT_EQ(world->networkBytes(), isNear ? 0 : 8);
+  }
+  meet(meeting);
+}
 
 }  // namespace
 

@@ -136,30 +136,22 @@ Status LocalCommunicator::await(std::atomic<uint64_t> LocalGroup::Member::* coun
 
 StatusOr<Source> LocalCommunicator::sourceFrom(int member, const StridedBlock& expected, const Collective& op) const {
   const Slot& slot = slotOf(member);
-  bool combines = op.kind == CollectiveKind::kAllReduce || op.kind == CollectiveKind::kReduceScatter;
-  auto mismatch = [&](const std::string& found, const std::string& wanted) {
-    return internalError(op.name + ": over group " + group_->name + ", rank " +
-                         std::to_string(group_->ranks[static_cast<size_t>(member)]) + " came with " + found +
-                         " and rank " + std::to_string(group_->ranks[static_cast<size_t>(index_)]) + " with " + wanted);
-  };
-  if (slot.kind != op.kind) return mismatch(kindName(slot.kind), kindName(op.kind));
-  if (slot.dtype != op.dtype) return mismatch(std::string(dtypeName(slot.dtype)), std::string(dtypeName(op.dtype)));
-  if (combines && slot.combiner != op.combiner) {
-    return mismatch(std::string(combinerName(slot.combiner)), std::string(combinerName(op.combiner)));
-  }
+  const std::vector<int>& ranks = group_->ranks;
   bool addressed = op.kind == CollectiveKind::kReduceScatter || op.kind == CollectiveKind::kAllToAll;
   Source source;
   size_t block = static_cast<size_t>(addressed ? index_ : 0);
-  if (slot.eager) {
+  if (slot.kind != op.kind) {
+    source.count = -1;  // blocks of another meaning
+  } else if (slot.eager) {
     source.from.packed = slot.copy + slot.offsets[block];
     source.count = (slot.offsets[block + 1] - slot.offsets[block]) / copyWidth(op.dtype);
   } else {
     source.from.block = &slot.operation->sends[block];
     source.count = elementCount(*source.from.block);
   }
-  if (source.count != elementCount(expected)) {
-    return mismatch(std::to_string(source.count) + " elements for it", std::to_string(elementCount(expected)));
-  }
+  SW_RETURN_IF_ERROR(checkPeer(op, group_->name, ranks[static_cast<size_t>(index_)], elementCount(expected),
+                               ranks[static_cast<size_t>(member)],
+                               {slot.kind, slot.dtype, slot.combiner, source.count}));
   return source;
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/comm/local/mailbox.h"
 
+#include "runtime/comm/operation.h"
 #include "runtime/comm/strided_block.h"
 
 namespace shardwright {
@@ -27,12 +28,8 @@ Status Mailbox::take(const StridedBlock& block, DType dtype, int width) {
   std::lock_guard<std::mutex> lock(mutex_);
   uint64_t taken = taken_.load();
   const Message& message = *ring_[taken % ring_.size()];
-  int64_t count = elementCount(block);
-  if (message.dtype != dtype || message.count != count) {
-    return internalError("a message of " + std::to_string(message.count) + " " + std::string(dtypeName(message.dtype)) +
-                         " meets a block of " + std::to_string(count) + " " + std::string(dtypeName(dtype)));
-  }
-  unpackElements(block, width, 0, count, message.bytes.data());
+  SW_RETURN_IF_ERROR(checkMessage(block, dtype, message.count, message.dtype));
+  unpackElements(block, width, 0, message.count, message.bytes.data());
   taken_.store(taken + 1);
   return Status();
 }

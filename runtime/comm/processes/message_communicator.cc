@@ -197,24 +197,9 @@ Status MessageCommunicator::takeAll(const Collective& op, Phase phase, int first
 
 Status MessageCommunicator::checkTaken(const Collective& op, int member, int64_t count) const {
   const MessageHeader& header = taken_[static_cast<size_t>(member)]->header();
-  auto mismatch = [&](const std::string& found, const std::string& wanted) {
-    return internalError(op.name + ": over group " + name_ + ", rank " + std::to_string(rankOf(member)) +
-                         " came with " + found + " and rank " + std::to_string(rankOf(index_)) + " with " + wanted);
-  };
-  auto kind = static_cast<CollectiveKind>(header.code >> 8);
-  auto combiner = static_cast<Combiner>(header.code & 255);
-  bool combines = op.kind == CollectiveKind::kAllReduce || op.kind == CollectiveKind::kReduceScatter;
-  if (kind != op.kind) return mismatch(kindName(kind), kindName(op.kind));
-  if (header.dtype != static_cast<int32_t>(op.dtype)) {
-    return mismatch(std::string(dtypeName(static_cast<DType>(header.dtype))), std::string(dtypeName(op.dtype)));
-  }
-  if (combines && combiner != op.combiner) {
-    return mismatch(std::string(combinerName(combiner)), std::string(combinerName(op.combiner)));
-  }
-  if (header.count != count || header.bytes != count * copyWidth(op.dtype)) {
-    return mismatch(std::to_string(header.count) + " elements for it", std::to_string(count));
-  }
-  return Status();
+  return checkPeer(op, name_, rankOf(index_), count, rankOf(member),
+                   {static_cast<CollectiveKind>(header.code >> 8), static_cast<DType>(header.dtype),
+                    static_cast<Combiner>(header.code & 255), header.count});
 }
 
 Status MessageCommunicator::unpackTaken(const Collective& op, int member, const StridedBlock& into, int64_t begin,

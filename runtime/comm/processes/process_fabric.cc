@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
+#include "runtime/comm/operation.h"
 #include "runtime/comm/processes/fabric_state.h"
+#include "runtime/comm/shared/shared_group.h"
+#include "runtime/comm/shared/shared_mailbox.h"
 #include "runtime/comm/strided_block.h"
 
 namespace shardwright {
@@ -23,6 +27,12 @@ class ProcessWorld final : public World {
     bool allHere = std::all_of(ranks.begin(), ranks.end(), [&](int rank) { return state_->isHere(rank); });
     int occurrence = alike_[{name, ranks}]++;
     if (allHere) return inside;
+    if (std::all_of(ranks.begin(), ranks.end(), [&](int rank) { return state_->sharesMemory(rank); })) {
+      // The run's hooks are the state's, which is to live as long.
+      auto group = SharedGroup::find({state_, state_->shared.get()}, ranks, name, occurrence);
+      if (!group) return environmentError("group " + name + ": no shared memory is left for it");
+      return makeSharedCommunicator(std::move(group), inside->index(), deadline_);
+    }
     return makeMessageCommunicator(state_, ranks, inside->index(), name, occurrence, deadline_);
   }
 
@@ -32,6 +42,13 @@ class ProcessWorld final : public World {
     SW_RETURN_IF_ERROR(checkMovable(dtype, name));
     int width = copyWidth(dtype);
     int64_t count = elementCount(block);
+    if (state_->sharesMemory(peer)) {
+      SW_ASSIGN_OR_RETURN(SharedMailbox * box, mailbox(rank_, peer, channel));
+      state_->link.note(rank_, name);
+      Status sent = box->put(block, dtype, width);
+      state_->shared->wake(peer, awaitedOf(rank_, Awaited::kMessage));
+      return sent.ok() ? sent : sent.within(name + ": to rank " + std::to_string(peer));
+    }
     MessagePtr message = state_->link.newMessage(count * width);
     MessageHeader& header = message->header();
     header.epoch = state_->epoch;
@@ -50,27 +67,18 @@ class ProcessWorld final : public World {
     if (peer < 0 || peer >= size() || state_->isHere(peer)) return local_->receive(peer, channel, block, dtype, name);
     SW_RETURN_IF_ERROR(checkMovable(dtype, name));
     ProcessLink& link = state_->link;
-    MessageQueue* queue = queueOf(peer, channel);
     link.note(rank_, name);
+    if (state_->sharesMemory(peer)) return receiveShared(peer, channel, block, dtype, name);
+    MessageQueue* queue = queueOf(peer, channel);
     auto outcome = link.waitUntil([&] { return !queue->messages.empty(); }, [&] { return state_->local.failed(); },
                                   ProcessLink::Clock::now() + *deadline_);
     if (outcome == ProcessLink::Outcome::kFailed) return state_->failure();
-    if (outcome == ProcessLink::Outcome::kDeadline) {
-      return environmentError(name + ": waited " + std::to_string(deadline_->count()) + " ms for rank " +
-                              std::to_string(peer) + ", which has sent nothing on channel " + std::to_string(channel) +
-                              "; a slow rank needs a longer --timeout");
-    }
+    if (outcome == ProcessLink::Outcome::kDeadline) return late(peer, channel, name);
     MessagePtr message = link.take(queue);
     const MessageHeader& header = message->header();
-    int64_t count = elementCount(block);
-    int width = copyWidth(dtype);
-    if (header.dtype != static_cast<int32_t>(dtype) || header.count != count || header.bytes != count * width) {
-      return internalError(name + ": from rank " + std::to_string(peer) + ": a message of " +
-                           std::to_string(header.count) + " " +
-                           std::string(dtypeName(static_cast<DType>(header.dtype))) + " meets a block of " +
-                           std::to_string(count) + " " + std::string(dtypeName(dtype)));
-    }
-    unpackElements(block, width, 0, count, message->payload());
+    Status fits = checkMessage(block, dtype, header.count, static_cast<DType>(header.dtype));
+    if (!fits.ok()) return fits.within(name + ": from rank " + std::to_string(peer));
+    unpackElements(block, copyWidth(dtype), 0, header.count, message->payload());
     link.recycle(std::move(message));
     return Status();
   }
@@ -90,6 +98,29 @@ class ProcessWorld final : public World {
   int64_t networkBytes() const override { return state_->networkBytes[static_cast<size_t>(rank_)]; }
 
  private:
+  Status receiveShared(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) {
+    SW_ASSIGN_OR_RETURN(SharedMailbox * box, mailbox(peer, rank_, channel));
+    auto outcome =
+        state_->shared->wait(rank_, *deadline_, [&] { return box->empty() ? awaitedOf(peer, Awaited::kMessage) : 0; });
+    if (outcome == SharedRun::Outcome::kFailed) return state_->failure();
+    if (outcome == SharedRun::Outcome::kDeadline) return late(peer, channel, name);
+    Status taken = box->take(block, dtype, copyWidth(dtype));
+    return taken.ok() ? taken : taken.within(name + ": from rank " + std::to_string(peer));
+  }
+
+  Status late(int peer, uint32_t channel, const std::string& name) const {
+    return environmentError(name + ": waited " + std::to_string(deadline_->count()) + " ms for rank " +
+                            std::to_string(peer) + ", which has sent nothing on channel " + std::to_string(channel) +
+                            "; a slow rank needs a longer --timeout");
+  }
+
+  StatusOr<SharedMailbox*> mailbox(int from, int to, uint32_t channel) {
+    SharedMailbox& box = boxes_[{from, to, channel}];
+    if (box.isOpen() || box.open(state_->shared->region(), from, to, channel)) return &box;
+    return environmentError("no shared memory is left for the messages of rank " + std::to_string(from) + " to rank " +
+                            std::to_string(to));
+  }
+
   Status checkMovable(DType dtype, const std::string& name) const {
     if (copyWidth(dtype) != 0) return Status();
     return internalError(name + ": elements of type " + std::string(dtypeName(dtype)) + " cannot be moved one by one");
@@ -108,6 +139,7 @@ class ProcessWorld final : public World {
       std::make_shared<std::chrono::milliseconds>(std::chrono::seconds(60));
   std::map<std::pair<std::string, std::vector<int>>, int> alike_;
   std::map<std::pair<int, uint32_t>, MessageQueue*> queues_;
+  std::map<std::tuple<int, int, uint32_t>, SharedMailbox> boxes_;
 };
 
 namespace {
@@ -120,8 +152,9 @@ std::string rankNames(int first, int end) {
 
 }  // namespace
 
-ProcessFabric::ProcessFabric(ProcessLink& link, int numRanks, int threadsPerRank)
-    : state_(std::make_shared<FabricState>(link, numRanks, threadsPerRank)) {
+ProcessFabric::ProcessFabric(ProcessLink& link, int numRanks, int threadsPerRank,
+                             const std::function<bool(int process)>& mayShare)
+    : state_(std::make_shared<FabricState>(link, numRanks, threadsPerRank, mayShare)) {
   int processes = link.numProcesses();
   link.nameRanks([numRanks, processes](int process) {
     auto first = [&](int p) { return static_cast<int>(static_cast<int64_t>(numRanks) * p / processes); };

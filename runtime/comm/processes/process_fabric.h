@@ -1,7 +1,8 @@
 // Owns the ranks of a run that are spread over the processes of a job, some consecutive ones in each: their groups and
-// messages. What stays inside this process goes through shared memory, as in local/; the rest over the link.
+// messages. What stays inside this process goes as in local/, what stays on this host as in shared/, the rest over the link.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -14,7 +15,9 @@ class ProcessFabric final : public Fabric {
  public:
   // All processes of the link make their fabrics in the same order. The link outlives the fabric and its worlds. Of fewer
   // ranks than processes, some processes have none.
-  ProcessFabric(ProcessLink& link, int numRanks, int threadsPerRank = 1);
+  // mayShare: for tests, which of this host's other processes are to be as near as they are; they must see it alike.
+  ProcessFabric(ProcessLink& link, int numRanks, int threadsPerRank = 1,
+                const std::function<bool(int process)>& mayShare = {});
   ~ProcessFabric() override;
 
   int firstRank() const override;

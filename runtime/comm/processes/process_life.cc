@@ -114,6 +114,17 @@ void ProcessLink::countSharers() {
   spins_ = numSharers_ <= static_cast<int>(mine.cpus.size()) ? 300 : 0;
 }
 
+std::vector<int> ProcessLink::neighbours() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Peer& mine = peers_[static_cast<size_t>(process_)];
+  std::vector<int> all;
+  for (int p = 0; p < numProcesses(); ++p) {
+    const Peer& peer = peers_[static_cast<size_t>(p)];
+    if (peer.hello && peer.host == mine.host && peer.pidSpace == mine.pidSpace) all.push_back(p);
+  }
+  return all;
+}
+
 Status ProcessLink::silentProcess() {
   std::lock_guard<std::mutex> lock(mutex_);
   auto now = Clock::now();

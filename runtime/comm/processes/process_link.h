@@ -43,6 +43,9 @@ class ProcessLink {
   int numSharers() const { return numSharers_; }
   int sharerIndex() const { return sharerIndex_; }
 
+  // The processes of this host among which process ids mean the same, this one too, in order.
+  std::vector<int> neighbours();
+
   // Fabrics are made in the same order everywhere. From its abort on, onAbort is called once for an epoch, with the reason.
   uint32_t openEpoch(std::function<void(const Status&)> onAbort);
   void closeEpoch(uint32_t epoch);
