@@ -16,7 +16,7 @@ double inSeconds(int64_t nanoseconds) { return static_cast<double>(nanoseconds) 
 
 struct Span {
   int64_t begin = INT64_MAX, end = INT64_MIN;
-  void add(const TracedEvent& event) { begin = std::min(begin, event.begin), end = std::max(end, event.end); }
+  void add(int64_t from, int64_t to) { begin = std::min(begin, from), end = std::max(end, to); }
   int64_t took() const { return end > begin ? end - begin : 0; }
 };
 
@@ -28,11 +28,32 @@ bool isTraffic(const TracedEvent& event) {
   return event.kind == "collective" || event.kind == "transfer" || event.kind == "wait";
 }
 
+// Calls visit(action, steps' first and last index + 1) for each action of a rank. What a called program does is among them.
+template <typename Visit>
+void forActions(const std::vector<TracedEvent>& events, Visit visit) {
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (events[i].kind != "chunk") continue;
+    size_t last = i + 1;
+    while (last < events.size() && events[last].kind != "chunk" && events[last].end <= events[i].end) ++last;
+    visit(events[i], i + 1, last);
+  }
+}
+
+// Where the action's work begins: behind the receives that it begins with.
+int64_t workBegin(const std::vector<TracedEvent>& events, const TracedEvent& action, size_t first, size_t last) {
+  for (size_t i = first; i < last; ++i)
+    if (isLeaf(events[i]) && !isReceive(events[i])) return events[i].begin;
+  return first == last ? action.begin : action.end;
+}
+
+// A rank that comes early and waits for its first receive does not begin the run.
 std::map<uint32_t, Span> spansOfRuns(const Trace& trace) {
   std::map<uint32_t, Span> runs;
-  for (const auto& events : trace.ranks)
-    for (const TracedEvent& event : events)
-      if (event.kind == "chunk") runs[event.run].add(event);
+  for (const auto& events : trace.ranks) {
+    forActions(events, [&](const TracedEvent& action, size_t first, size_t last) {
+      runs[action.run].add(workBegin(events, action, first, last), action.end);
+    });
+  }
   return runs;
 }
 
@@ -51,13 +72,19 @@ class RankReader {
 
   void read(uint32_t run, double ranksOfStage, std::map<uint32_t, Span>& microbatches) {
     int64_t busy = 0;
-    for (size_t i = 0; i < events_.size(); ++i) {
-      if (events_[i].kind != "chunk" || events_[i].run != run) continue;
-      int64_t worked = readAction(i);
+    forActions(events_, [&](const TracedEvent& action, size_t first, size_t last) {
+      if (action.run != run) return;
+      int64_t begin = workBegin(events_, action, first, last), worked = action.end - begin;
+      for (size_t i = first; i < last; ++i) worked -= readStep(events_[i], begin);
       busy += worked;
-      microbatches[events_[i].microbatch].add(events_[i]);
-      stage_.microbatches[events_[i].microbatch] += inSeconds(worked) / ranksOfStage;
-    }
+      microbatches[action.microbatch].add(begin, action.end);
+      stage_.microbatches[action.microbatch] += inSeconds(worked) / ranksOfStage;
+      TimedAction timed;
+      timed.action.set_microbatch(action.microbatch);
+      timed.action.set_chunk(action.chunk);
+      timed.start = inSeconds(begin - run_.begin), timed.end = inSeconds(action.end - run_.begin);
+      actions.push_back(timed);
+    });
     times.idle = inSeconds(run_.took() - busy);
     stage_.seconds += inSeconds(busy) / ranksOfStage;
   }
@@ -66,26 +93,17 @@ class RankReader {
   std::vector<TimedAction> actions;
 
  private:
-  // Returns how long it took, receives left out.
-  int64_t readAction(size_t first) {
-    const TracedEvent& action = events_[first];
-    int64_t received = 0, begin = action.end;
-    for (size_t i = first + 1; i < events_.size() && events_[i].end <= action.end; ++i) {
-      const TracedEvent& event = events_[i];
-      if (!isLeaf(event)) continue;
-      if (isTraffic(event)) addTraffic(event);
-      addTime(event);
-      if (isReceive(event))
-        received += event.took();
-      else
-        begin = std::min(begin, event.begin);
-    }
-    TimedAction timed;
-    timed.action.set_microbatch(action.microbatch);
-    timed.action.set_chunk(action.chunk);
-    timed.start = inSeconds(begin - run_.begin), timed.end = inSeconds(action.end - run_.begin);
-    actions.push_back(timed);
-    return action.took() - received;
+  // Returns how long a receive took that comes after work of its action.
+  int64_t readStep(const TracedEvent& event, int64_t workBegin) {
+    if (!isLeaf(event)) return 0;
+    if (isTraffic(event)) addTraffic(event);
+    addTime(event);
+    return isReceive(event) && event.begin >= workBegin ? event.took() : 0;
+  }
+
+  // Waiting for the run to begin belongs to no run.
+  int64_t tookInRun(const TracedEvent& event) const {
+    return std::max<int64_t>(event.end - std::max(event.begin, run_.begin), 0);
   }
 
   void addTime(const TracedEvent& event) {
@@ -93,19 +111,19 @@ class RankReader {
                    : isReceive(event)   ? times.receiving
                    : event.op == "send" ? times.sending
                                         : times.collectives;
-    kind += inSeconds(event.took());
+    kind += inSeconds(tookInRun(event));
   }
 
   void addTraffic(const TracedEvent& event) {
     if (!countsTraffic_) return;
     TrafficTotal& total = stage_.traffic[event.op + (event.axes.empty() ? "" : " over " + event.axes)];
-    total.seconds += inSeconds(event.took());
+    total.seconds += inSeconds(tookInRun(event));
     if (event.kind == "wait") return;
     for (TrafficTotal* counted : {&total, &stage_.trafficSteps[event.name]}) {
       ++counted->count;
       counted->bytes += event.bytes;
     }
-    stage_.trafficSteps[event.name].seconds += inSeconds(event.took());
+    stage_.trafficSteps[event.name].seconds += inSeconds(tookInRun(event));
   }
 
   const Span& run_;

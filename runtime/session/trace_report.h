@@ -37,7 +37,7 @@ struct StageTimes {
 struct TraceReport {
   int64_t numRuns = 0;
   uint32_t run = 0;
-  double seconds = 0;  // from the first action's begin to the last one's end, on any rank
+  double seconds = 0;  // from the first action's begin, behind its receives, to the last one's end, on any rank
   std::vector<RankTimes> ranks;
   std::vector<StageTimes> stages;
   std::map<uint32_t, double> microbatches;  // from its first action's begin to its last one's end

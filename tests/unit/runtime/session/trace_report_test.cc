@@ -26,7 +26,7 @@ TracedEvent event(const std::string& kind, const std::string& op, uint32_t micro
 
 // Two stages of one rank, two microbatches, from 100 µs on:
 //   rank 0 | 0 0 0 1 1 1 1 . . .      a step between two others takes nothing
-//   rank 1 | . . . . 0 0 0 1 1 1      the first receive waits for 30 µs, the second, behind a kernel, for 5 µs
+//   rank 1 | . . . . 0 0 0 1 1 1      the first receive waits for 40 µs, and before the run begins, the second, behind a kernel, for 5 µs
 Trace twoStages(const plan::Plan& plan) {
   Trace trace;
   trace.fingerprint = planFingerprint(plan);
@@ -35,8 +35,8 @@ Trace twoStages(const plan::Plan& plan) {
        event("transfer", "send", 0, 120, 130, 48), event("chunk", "", 1, 130, 170),
        event("kernel", "matmul", 1, 130, 150), event("call", "", 1, 150, 160), event("program", "", 1, 151, 159),
        event("kernel", "loop", 1, 151, 158), event("transfer", "send", 1, 160, 170, 96)},
-      {event("chunk", "", 0, 110, 170), event("transfer", "receive", 0, 110, 111, 48),
-       event("wait", "receive", 0, 111, 140), event("kernel", "matmul", 0, 140, 160),
+      {event("chunk", "", 0, 90, 170), event("transfer", "receive", 0, 90, 91, 48),
+       event("wait", "receive", 0, 91, 140), event("kernel", "matmul", 0, 140, 160),
        event("collective", "all-reduce", 0, 160, 168, 1024), event("chunk", "", 1, 170, 200),
        event("kernel", "matmul", 1, 170, 180), event("transfer", "receive", 1, 180, 185, 96),
        event("kernel", "copy", 1, 185, 200)}};
@@ -56,7 +56,7 @@ TEST(TraceReport, where_the_time_of_a_known_trace_went) {
   EXPECT_DOUBLE_EQ(report.ranks[0].idle, 30e-6);
   EXPECT_DOUBLE_EQ(report.ranks[1].computing, 45e-6);
   EXPECT_DOUBLE_EQ(report.ranks[1].collectives, 8e-6);
-  EXPECT_DOUBLE_EQ(report.ranks[1].receiving, 35e-6);
+  EXPECT_DOUBLE_EQ(report.ranks[1].receiving, 45e-6);
   EXPECT_DOUBLE_EQ(report.ranks[1].idle, 45e-6);
   EXPECT_DOUBLE_EQ(report.idleFraction, 0.375);
   EXPECT_DOUBLE_EQ(report.stages[1].seconds, 55e-6);
@@ -67,7 +67,7 @@ TEST(TraceReport, where_the_time_of_a_known_trace_went) {
   const TrafficTotal& received = report.stages[1].traffic.at("receive");
   EXPECT_EQ(received.count, 2);
   EXPECT_EQ(received.bytes, 144);
-  EXPECT_DOUBLE_EQ(received.seconds, 35e-6);
+  EXPECT_DOUBLE_EQ(received.seconds, 45e-6);
   EXPECT_EQ(report.stages[1].traffic.at("all-reduce over tp").bytes, 1024);
   ASSERT_EQ(report.timeline[1].size(), 2u);
   EXPECT_DOUBLE_EQ(report.timeline[1][0].start, 40e-6);  // behind the receive
@@ -79,7 +79,7 @@ TEST(TraceReport, text_draws_and_tells) {
   std::string text = traceText(reportTrace(plan, twoStages(plan)), *reportPlan(plan, ""), -1, StepListing::kListed);
   for (const char* part :
        {"measured 100 us, 38 % idle, in run 3, the median of 1, a cell is 30 us\n", "rank 0 | 0 1 .\nrank 1 | . 0 1\n",
-        "rank 1 (pp=1, tp=0)           45 us       8 us        0 us        35 us       45 %\n",
+        "rank 1 (pp=1, tp=0)           45 us       8 us        0 us        45 us       45 %\n",
         "stage 1: 55 us in actions", "microbatches 0: 30 us, 1: 25 us", "2 receive                          144 B",
         "1 all-reduce over tp", "all-reduce-step", "microbatches from first to last action: 0: 70 us, 1: 70 us\n"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
