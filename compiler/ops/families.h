@@ -12,6 +12,7 @@ namespace shardwright {
   F(activation)                    \
   F(binary)                        \
   F(matmul)                        \
+  F(einsum)                        \
   F(reshape)                       \
   F(generator)                     \
   F(slice)                         \

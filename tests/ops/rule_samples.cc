@@ -15,6 +15,14 @@ const std::vector<RuleSample>& ruleSamples() {
       {"matmul_batches", "float[3,1,7,5] a, float[4,5,6] b", "y = MatMul(a, b)"},
       {"matmul_vectors", "float[5] a, float[3,5,6] b, float[6] c",
        "y = MatMul(a, b) z = MatMul(b, c) w = MatMul(a, a)"},
+      {"einsum_heads", "float[3,7,5] x, float[5,2,6] w",
+       "y = Einsum<equation=\"btd,dhk->bhtk\">(x, w) z = Einsum<equation=\"bhtk,dhk->btd\">(y, w)"},
+      {"einsum_batches", "float[3,4,5,7] q, float[3,6,4,7] k, float[3,1,5] g",
+       "y = Einsum<equation=\"bhqd,bkhd->bhqk\">(q, k) z = Einsum<equation=\"...d,...->...d\">(q, g)"},
+      {"einsum_many", "float[3,5] a, float[5,7] b, float[7,3,2] c",
+       "y = Einsum<equation=\"ij,jk,kil->l\">(a, b, c) z = Einsum<equation=\"ij,jk->\">(a, b) w = "
+       "Einsum<equation=\"ij->j\">(a) v = "
+       "Einsum<equation=\"ij,kl\">(a, b)"},
       {"gemm", "float[5,7] a, float[6,5] b, float[6] c", "y = Gemm<transA=1,transB=1,alpha=2.0>(a, b, c)"},
       {"reshape_heads", "float[6,35] x", "s = Constant<value_ints=[2,3,5,7]>() y = Reshape(x, s)"},
       {"reshape_merge", "float[3,5,4,2] x", "s = Constant<value_ints=[15,8]>() y = Reshape(x, s)"},

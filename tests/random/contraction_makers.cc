@@ -97,8 +97,54 @@ void gemm(GraphBuilder& g) {
         operands, out);
 }
 
+std::string shuffled(GraphBuilder& g, std::string letters) {
+  for (size_t i = letters.size(); i > 1; --i) {
+    const auto other = static_cast<size_t>(g.random.below(static_cast<int64_t>(i)));
+    std::swap(letters[i - 1], letters[other]);
+  }
+  return letters;
+}
+
+// A value and a weight that shares some of its letters and has one or two of its own; any letters but the last may be summed.
+void einsum(GraphBuilder& g) {
+  auto x = g.pick([](const GraphValue& v) { return v.isFloat() && v.rank() >= 1 && v.rank() <= 4; });
+  if (!x) return;
+  const GraphValue in = g.tame(*x, kFactorBound);
+  if (in.name.empty()) return;
+  const std::string left = std::string("abcd").substr(0, static_cast<size_t>(in.rank()));
+  std::string right = g.random.chance(50) ? "y" : "yz";
+  for (int d = 0; d < in.rank(); ++d)
+    if (in.size(d) && g.random.chance(60)) right += left[static_cast<size_t>(d)];
+  right = shuffled(g, right);
+  const auto sizeOf = [&](char letter) {
+    return letter == 'y' ? Expr(5) : letter == 'z' ? Expr(2) : in.dims[static_cast<size_t>(letter - 'a')];
+  };
+  std::vector<Expr> weightDims;
+  for (char letter : right) weightDims.push_back(sizeOf(letter));
+  const GraphValue w = g.addWeight(weightDims);
+  GraphValue out = in;
+  out.dims.clear();
+  double depth = 1;
+  std::string result;
+  for (char letter : shuffled(g, left + "yz")) {
+    if (letter >= 'y' && right.find(letter) == std::string::npos) continue;
+    const bool isSummed = letter != 'y' && g.random.chance(40);
+    if (isSummed) {
+      depth *= static_cast<double>(g.largest(sizeOf(letter)));
+    } else {
+      result += letter;
+      out.dims.push_back(sizeOf(letter));
+    }
+  }
+  out.filling = "int";
+  out.bound = depth * in.bound * w.bound;
+  out.error = depth * in.error * w.bound;
+  if (out.error > 0 || out.bound > GraphBuilder::kMaxExact) out.error += 1e-6 * out.bound;
+  g.add("Einsum<equation=\"" + left + "," + right + "->" + result + "\">", {in.name, w.name}, out);
+}
+
 }  // namespace
 
-std::vector<NodeMaker> contractionMakers() { return {withWeight, withWeight, ofTwo, ofTwo, withItself, gemm}; }
+std::vector<NodeMaker> contractionMakers() { return {withWeight, withWeight, ofTwo, ofTwo, withItself, gemm, einsum}; }
 
 }  // namespace shardwright

@@ -19,6 +19,8 @@ const Sample kSamples[] = {
     {"float[3,4] a, float[1,4] b", "y = LessOrEqual(a, b)"},
     {"float[2,3,4] a, float[4,5] b", "y = MatMul(a, b)"},
     {"float[4] a, float[2,4,5] b", "y = MatMul(a, b)"},
+    {"float[2,3,4] a, float[4,5,2] b", "y = Einsum<equation=\"bij,jkb->kbi\">(a, b)"},
+    {"float[7,3,4] a, float[3,5] b", "y = Einsum<equation=\"...ij, ik\">(a, b)"},
     {"float[5,3] a, float[7,5] b, float[7] c", "y = Gemm<transA=1,transB=1>(a, b, c)"},
     {"float[2,3,4] a", "s = Constant<value_ints=[0,-1,2]>() y = Reshape(a, s)"},
     {"float[2,3,4] a", "y = Flatten<axis=2>(a)"},
