@@ -1,4 +1,5 @@
-// Rows of convolution and pooling: Conv, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, GlobalLpPool.
+// Rows of convolution and pooling: Conv, ConvInteger, QLinearConv, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool,
+// GlobalLpPool.
 #include "compiler/ops/dim_names.h"
 #include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
@@ -13,9 +14,9 @@ namespace {
 
 // --- Conv. ---------------------------------------------------------------------------------------------------------------------
 
-StatusOr<std::vector<int64_t>> kernelOf(const OpView& op) {
+StatusOr<std::vector<int64_t>> kernelOf(const OpView& op, int weights) {
   std::vector<int64_t> kernel;
-  const Exprs w = op.dims(1);
+  const Exprs w = op.dims(weights);
   for (size_t i = 2; i < w.size(); ++i) {
     const std::optional<int64_t> size = w[i].constant();
     if (!size) return nodeError(op, "has a kernel of sizes " + str(w) + ", which must be constants");
@@ -24,17 +25,17 @@ StatusOr<std::vector<int64_t>> kernelOf(const OpView& op) {
   return kernel;
 }
 
-StatusOr<Window> convWindow(const OpView& op) {
-  SW_ASSIGN_OR_RETURN(std::vector<int64_t> kernel, kernelOf(op));
+StatusOr<Window> convWindow(const OpView& op, int weights = 1) {
+  SW_ASSIGN_OR_RETURN(std::vector<int64_t> kernel, kernelOf(op, weights));
   return windowOf(op, std::move(kernel));
 }
 
-Status inferConv(const OpView& op, ResultShapes& results) {
-  if (op.rank(0) != op.rank(1) || op.rank(0) < 3)
+StatusOr<Exprs> convDims(const OpView& op, int weights) {
+  if (op.rank(0) != op.rank(weights) || op.rank(0) < 3)
     return nodeError(op, "has an input of rank " + std::to_string(op.rank(0)) + " and weights of rank " +
-                             std::to_string(op.rank(1)));
-  SW_ASSIGN_OR_RETURN(const Window window, convWindow(op));
-  const Exprs x = op.dims(0), w = op.dims(1);
+                             std::to_string(op.rank(weights)));
+  SW_ASSIGN_OR_RETURN(const Window window, convWindow(op, weights));
+  const Exprs x = op.dims(0), w = op.dims(weights);
   SW_RETURN_IF_ERROR(
       requireEqual(op, x[1], w[1] * Expr(op.intAttr("group", 1)), "the input's channels and what the weights read"));
   if (!w[0].dividedBy(Expr(op.intAttr("group", 1))))
@@ -43,6 +44,11 @@ Status inferConv(const OpView& op, ResultShapes& results) {
   Exprs dims = {x[0], w[0]};
   const Exprs counts = windowCounts(op, window);
   dims.append(counts.begin(), counts.end());
+  return dims;
+}
+
+Status inferConv(const OpView& op, ResultShapes& results) {
+  SW_ASSIGN_OR_RETURN(const Exprs dims, convDims(op, 1));
   return allResults(op, {op.dtype(0), dims}, results);
 }
 
@@ -103,14 +109,19 @@ KernelCall convCall(const OpView& op) {
   return call;
 }
 
-std::vector<mlir::Value> splitOffBias(mlir::OpBuilder& builder, const OpView& op) {
-  if (!op.has(2)) return {};
-  NodeBuilder n(builder, op);
+// What another convolution of the same window is written with.
+std::vector<NodeBuilder::Attr> windowAttrs(const OpView& op) {
   std::vector<NodeBuilder::Attr> attrs;
   for (const mlir::NamedAttribute& attr : op.operation()->getAttrs())
     if (attr.getName() != "static" && !attr.getName().getValue().starts_with("dist."))
       attrs.push_back({attr.getName().getValue(), attr.getValue()});
-  mlir::Value y = n.node("Conv", {n.operand(0), n.operand(1)}, attrs);
+  return attrs;
+}
+
+std::vector<mlir::Value> splitOffBias(mlir::OpBuilder& builder, const OpView& op) {
+  if (!op.has(2)) return {};
+  NodeBuilder n(builder, op);
+  mlir::Value y = n.node("Conv", {n.operand(0), n.operand(1)}, windowAttrs(op));
   Exprs dims(op.rank(0) - 1, Expr(1));
   dims[0] = op.dims(2)[0];
   return {n.add(y, n.reshape(n.operand(2), dims))};
@@ -127,6 +138,67 @@ Row conv() {
   row.lowering = KernelBody{convCall};
   row.decomposition = ExpandBody{splitOffBias};
   return row;
+}
+
+// --- ConvInteger and QLinearConv. ------------------------------------------------------------------------------------------------
+
+// What is meant by an 8-bit number; of weights, a zero point is one number or by their outputs.
+mlir::Value withoutZeroPoint(NodeBuilder& n, const OpView& op, int operand, int zeroPoint) {
+  mlir::Value x = n.cast(n.operand(operand), DType::kFloat32);
+  if (!op.has(zeroPoint)) return x;
+  Exprs dims(op.dims(zeroPoint).empty() ? 0 : op.rank(operand), Expr(1));
+  if (!dims.empty()) dims[0] = op.dims(zeroPoint)[0];
+  return n.sub(x, n.reshape(n.cast(n.operand(zeroPoint), DType::kFloat32), dims));
+}
+
+// The most products of 255·255 and of 16·255 that float32 sums exactly.
+constexpr int64_t kExactProducts = (1 << 24) / (255 * 255), kExactHalfProducts = (1 << 24) / (16 * 255);
+
+// How many products each output sums.
+Expr productsOf(const OpView& op) {
+  const Exprs w = op.dims(1);
+  Expr products = 1;
+  for (const Expr& size : llvm::ArrayRef<Expr>(w).drop_front()) products *= size;
+  return products;
+}
+
+Status inferConvInteger(const OpView& op, ResultShapes& results) {
+  SW_ASSIGN_OR_RETURN(const Exprs dims, convDims(op, 1));
+  const Expr products = productsOf(op);
+  if (products.constant().value_or(kExactHalfProducts + 1) > kExactHalfProducts)
+    return nodeError(op,
+                     "sums " + products.str() + " products; allowed are up to " + std::to_string(kExactHalfProducts));
+  return allResults(op, {DType::kInt32, dims}, results);
+}
+
+// Sums of whole numbers, exact: where float32 would round them, of the high and the low four bits apart.
+std::vector<mlir::Value> expandConvInteger(mlir::OpBuilder& builder, const OpView& op) {
+  NodeBuilder n(builder, op);
+  mlir::Value x = withoutZeroPoint(n, op, 0, 2), w = withoutZeroPoint(n, op, 1, 3);
+  const auto sums = [&](mlir::Value of) { return n.cast(n.node("Conv", {of, w}, windowAttrs(op)), DType::kInt32); };
+  if (*productsOf(op).constant() <= kExactProducts) return {sums(x)};
+  mlir::Value high = n.node("Floor", {n.mul(x, 1.0 / 16)});
+  return {n.add(n.mul(sums(high), 16), sums(n.sub(x, n.mul(high, 16))))};
+}
+
+enum QLinear { kX, kScaleX, kZeroX, kW, kScaleW, kZeroW, kScaleY, kZeroY, kBias };
+
+Status inferQLinearConv(const OpView& op, ResultShapes& results) {
+  SW_ASSIGN_OR_RETURN(const Exprs dims, convDims(op, kW));
+  return allResults(op, {op.dtype(kZeroY), dims}, results);
+}
+
+// The bias counts in products of the scales.
+std::vector<mlir::Value> expandQLinearConv(mlir::OpBuilder& builder, const OpView& op) {
+  NodeBuilder n(builder, op);
+  mlir::Value x = n.node("DequantizeLinear", {n.operand(kX), n.operand(kScaleX), n.operand(kZeroX)});
+  mlir::Value w =
+      n.node("DequantizeLinear", {n.operand(kW), n.operand(kScaleW), n.operand(kZeroW)}, {{"axis", n.intAttr(0)}});
+  mlir::Value bias;
+  if (op.has(kBias))
+    bias = n.mul(n.cast(n.operand(kBias), DType::kFloat32), n.mul(n.operand(kScaleX), n.operand(kScaleW)));
+  mlir::Value y = n.node("Conv", {x, w, bias}, windowAttrs(op));
+  return {n.node("QuantizeLinear", {y, n.operand(kScaleY), n.operand(kZeroY)})};
 }
 
 // --- Pooling. ------------------------------------------------------------------------------------------------------------------
@@ -210,6 +282,8 @@ Row globalPool(const char* name, ExpandFunction expand) { return expandedOnImpor
 llvm::ArrayRef<Row> convRows() {
   static const std::vector<Row> kRows = {
       conv(),
+      expandedOnImport("ConvInteger", inferConvInteger, expandConvInteger),
+      expandedOnImport("QLinearConv", inferQLinearConv, expandQLinearConv),
       pool("MaxPool", poolCall<true>),
       pool("AveragePool", poolCall<false>),
       globalPool("GlobalAveragePool", expandGlobalPool<kMean>),

@@ -1,4 +1,5 @@
-// Rows of matrix products: MatMul, and Gemm, which import turns into MatMul and Add.
+// Rows of matrix products: MatMul, and what import turns into it: Gemm, and products of quantised values.
+#include "compiler/ops/expansion.h"
 #include "compiler/ops/families.h"
 #include "compiler/ops/node_builder.h"
 #include "compiler/ops/shape_functions.h"
@@ -14,8 +15,8 @@ std::string matmulRule(const OpView& op) {
   return a + ", " + b + " -> " + batch + (hasRows ? " i" : "") + (hasColumns ? " j" : "");
 }
 
-Status inferMatmul(const OpView& op, ResultShapes& results) {
-  const Exprs a = op.dims(0), b = op.dims(1);
+StatusOr<Exprs> productDims(const OpView& op, int left, int right) {
+  const Exprs a = op.dims(left), b = op.dims(right);
   if (a.empty() || b.empty())
     return nodeError(op, "multiplies " + str(a) + " by " + str(b) + "; neither may be a scalar");
   const Expr k = b.size() > 1 ? b[b.size() - 2] : b[0];
@@ -25,6 +26,11 @@ Status inferMatmul(const OpView& op, ResultShapes& results) {
   SW_ASSIGN_OR_RETURN(Exprs dims, broadcast(op, {batchA, batchB}));
   if (a.size() > 1) dims.push_back(a[a.size() - 2]);
   if (b.size() > 1) dims.push_back(b.back());
+  return dims;
+}
+
+Status inferMatmul(const OpView& op, ResultShapes& results) {
+  SW_ASSIGN_OR_RETURN(const Exprs dims, productDims(op, 0, 1));
   return allResults(op, {op.dtype(0), dims}, results);
 }
 
@@ -116,10 +122,54 @@ Row gemm() {
   return row;
 }
 
+// --- MatMulInteger and QLinearMatMul. ------------------------------------------------------------------------------------------
+
+Status inferMatMulInteger(const OpView& op, ResultShapes& results) {
+  SW_ASSIGN_OR_RETURN(const Exprs dims, productDims(op, 0, 1));
+  return allResults(op, {DType::kInt32, dims}, results);
+}
+
+// What is meant by an 8-bit number, in 32 bits; a zero point per row stands beside its row.
+mlir::Value withoutZeroPoint(NodeBuilder& n, const OpView& op, int operand, int zeroPoint, bool byRow) {
+  mlir::Value x = n.cast(n.operand(operand), DType::kInt32);
+  if (!op.has(zeroPoint)) return x;
+  mlir::Value zero = n.cast(n.operand(zeroPoint), DType::kInt32);
+  const Exprs dims = op.dims(zeroPoint);
+  if (byRow && dims.size() == 1 && dims[0] != Expr(1)) zero = n.reshape(zero, {dims[0], Expr(1)});
+  return n.sub(x, zero);
+}
+
+std::vector<mlir::Value> expandMatMulInteger(mlir::OpBuilder& builder, const OpView& op) {
+  NodeBuilder n(builder, op);
+  return {n.node("MatMul", {withoutZeroPoint(n, op, 0, 2, true), withoutZeroPoint(n, op, 1, 3, false)})};
+}
+
+enum QLinear { kA, kScaleA, kZeroA, kB, kScaleB, kZeroB, kScaleY, kZeroY };
+
+Status inferQLinearMatMul(const OpView& op, ResultShapes& results) {
+  SW_ASSIGN_OR_RETURN(const Exprs dims, productDims(op, kA, kB));
+  return allResults(op, {op.dtype(kZeroY), dims}, results);
+}
+
+// Scales of the left and of the result are by row, those of the right by column, where they are not one number.
+std::vector<mlir::Value> expandQLinearMatMul(mlir::OpBuilder& builder, const OpView& op) {
+  NodeBuilder n(builder, op);
+  const auto along = [&](int64_t axis) { return NodeBuilder::Attr{"axis", n.intAttr(axis)}; };
+  mlir::Value a = n.node("DequantizeLinear", {n.operand(kA), n.operand(kScaleA), n.operand(kZeroA)}, along(-2));
+  mlir::Value b = n.node("DequantizeLinear", {n.operand(kB), n.operand(kScaleB), n.operand(kZeroB)}, along(-1));
+  mlir::Value y = n.node("MatMul", {a, b});
+  return {n.node("QuantizeLinear", {y, n.operand(kScaleY), n.operand(kZeroY)}, along(-2))};
+}
+
 }  // namespace
 
 llvm::ArrayRef<Row> matmulRows() {
-  static const std::vector<Row> kRows = {matmul(), gemm()};
+  static const std::vector<Row> kRows = {
+      matmul(),
+      gemm(),
+      expandedOnImport("MatMulInteger", inferMatMulInteger, expandMatMulInteger),
+      expandedOnImport("QLinearMatMul", inferQLinearMatMul, expandQLinearMatMul),
+  };
   return kRows;
 }
 

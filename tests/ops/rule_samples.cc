@@ -23,6 +23,15 @@ const std::vector<RuleSample>& ruleSamples() {
        "y = Einsum<equation=\"ij,jk,kil->l\">(a, b, c) z = Einsum<equation=\"ij,jk->\">(a, b) w = "
        "Einsum<equation=\"ij->j\">(a) v = "
        "Einsum<equation=\"ij,kl\">(a, b)"},
+      {"matmul_integer", "uint8[3,7,5] a, int8[5,6] b, uint8[7] z, int8[6] w", "y = MatMulInteger(a, b, z, w)"},
+      {"qlinear_matmul", "uint8[7,5] a, float[7] s, uint8[7] z, int8[5,6] b, float[6] t, int8[6] w",
+       "u = Constant<value_float=8.0>() v = Cast<to=3>(u) y = QLinearMatMul(a, s, z, b, t, w, u, v)"},
+      {"conv_integer", "uint8[3,5,7,6] x, int8[4,5,3,3] w, uint8 z", "y = ConvInteger(x, w, z)"},
+      {"conv_integer_halves", "uint8[3,70,5,4] x, int8[6,70,2,2] w, uint8 z, int8[6] v", "y = ConvInteger(x, w, z, v)"},
+      {"qlinear_conv", "uint8[3,4,7,6] x, uint8 z, int8[6,2,3,3] w, int8[6] v, int32[6] b",
+       "s = Constant<value_float=0.5>() t = Constant<value_floats=[0.5,1.0,2.0,0.25,4.0,0.125]>() y = "
+       "QLinearConv<group=2>(x, s, z, w, "
+       "t, v, s, z, b)"},
       {"gemm", "float[5,7] a, float[6,5] b, float[6] c", "y = Gemm<transA=1,transB=1,alpha=2.0>(a, b, c)"},
       {"reshape_heads", "float[6,35] x", "s = Constant<value_ints=[2,3,5,7]>() y = Reshape(x, s)"},
       {"reshape_merge", "float[3,5,4,2] x", "s = Constant<value_ints=[15,8]>() y = Reshape(x, s)"},
