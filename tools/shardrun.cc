@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <sstream>
 
 #include "runtime/base/file.h"
 #include "runtime/comm/processes/launch.h"
@@ -114,39 +115,47 @@ Status run(Options& options) {
 }
 
 int exitStatus(const Status& status) {
-  if (!status.ok()) std::cerr << "shardrun: " << status.message() << "\n";
+  // In one piece, for mpirun puts together what several programs write.
+  if (!status.ok()) std::cerr << "shardrun: " + status.message() + "\n";
   return static_cast<int>(status.code());
 }
 
-// All processes end alike, and one of them says how.
-int runAndReport(Options& options) {
-  Status ended = checkOptions(options);
-  auto joined = joinProcesses(options.world, options.session.timeout, [](const Status& reason, bool reports) {
-    _exit(reports ? exitStatus(reason) : static_cast<int>(reason.code()));
-  });
-  if (!joined.ok()) return exitStatus(joined.status());
-  ProcessLink* link = options.session.processes = joined->get();
-  if (ended.ok()) ended = run(options);
+// All processes of a job end alike, and one of them says how. `asked` is what is wrong with the command line.
+int runAndReport(Options& options, const Status& asked) {
+  ProcessLink::Ending ending;
+  ending.tell = [](const Status& reason) { exitStatus(reason); };
+  ending.exit = [](StatusCode code) { _exit(static_cast<int>(code)); };
+  std::unique_ptr<ProcessLink> link = joinProcesses(options.world, options.session.timeout, ending);
+  options.session.processes = link.get();
+  Status ended = asked;
+  if (ended.ok() && !(link && link->failed())) ended = run(options);
   std::cout.flush();
   if (!std::cout && ended.ok()) ended = environmentError("standard output: cannot be written");
-  if (link) ended = link->settle(ended);
-  int status = !link || link->reports() ? exitStatus(ended) : static_cast<int>(ended.code());
-  if (link) link->leave();
-  return status;
+  if (!link) return exitStatus(ended);
+  (void)link->settle(ended);
+  return static_cast<int>(link->leave().code());
 }
 
 }  // namespace
 }  // namespace shardwright
 
 int main(int argc, char** argv) {
-  shardwright::Options options;
+  using namespace shardwright;
+  Options options;
   CLI::App app("Runs a plan on the ranks of this machine.", "shardrun");
-  shardwright::declare(app, options);
+  declare(app, options);
+  Status asked;
   try {
     app.parse(argc, argv);
+    asked = checkOptions(options);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(shardwright::StatusCode::kUserError);
+    std::ostringstream out, wrong;
+    if (app.exit(error, out, wrong) == 0) {  // help, or the version: one process of a job says it
+      if (launchedJob().process <= 0) std::cout << out.str();
+      return 0;
+    }
+    asked = userError(std::string(error.what()) + "; shardrun --help says what is allowed");
   }
   // A rank that never returned (the failure says so) must not keep the program from ending.
-  _exit(shardwright::runAndReport(options));
+  _exit(runAndReport(options, asked));
 }

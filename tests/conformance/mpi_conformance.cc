@@ -1,6 +1,7 @@
 // The ranks are spread over the processes of an MPI job, which share memory, or do not, or some do: start it with mpirun. Every
 // process runs every test; the first one tells what failed anywhere. Skips: none.
 #include <cstdio>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -77,22 +78,20 @@ TEST(ProcessFabric, only_what_leaves_a_host_is_counted) {
 }  // namespace
 
 int runSuite(int argc, char** argv) {
-  auto mpi = loadMpi(SHARDWRIGHT_MPI_PLUGIN);
-  auto joined = mpi.ok() ? ProcessLink::join(*mpi, std::chrono::seconds(60)) : mpi.status();
-  if (!joined.ok()) {
-    std::fprintf(stderr, "%s\n", joined.status().message().c_str());
-    return 1;
-  }
-  link = joined->get();
+  ProcessLink::Ending ending;
+  ending.tell = [](const Status& reason) { std::fprintf(stderr, "%s\n", reason.message().c_str()); };
+  std::unique_ptr<ProcessLink> joined =
+      ProcessLink::join(loadMpi(SHARDWRIGHT_MPI_PLUGIN), std::chrono::seconds(60), ending);
+  if (joined->failed()) return 1;
+  link = joined.get();
   if (link->process() > 0) {
     argc = 1;  // one report
     testing::GTEST_FLAG(brief) = true;
   }
   testing::InitGoogleTest(&argc, argv);
   int status = RUN_ALL_TESTS();
-  Status ended = link->settle(status == 0 ? Status() : Status(StatusCode::kCheckFailed, "tests failed"));
-  link->leave();
-  return static_cast<int>(ended.code());
+  (void)link->settle(status == 0 ? Status() : Status(StatusCode::kCheckFailed, "tests failed"));
+  return static_cast<int>(link->leave().code());
 }
 
 }  // namespace shardwright

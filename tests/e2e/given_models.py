@@ -34,11 +34,19 @@ class GivenModels(unittest.TestCase):
             (folder / "model.safetensors").symlink_to(checkpoint)
         return folder / "model.onnx"
 
-    def check(self, model, *options):
-        """Compiles with the options of shardc; the plan gives the expected outputs of every data set."""
+    def dataOf(self, model):
+        return ROOT / "tests" / "models" / model / "test_data_set_0"
+
+    def compile(self, model, *options):
+        """A plan of the model, with the options of shardc."""
         plan = self.folder / "plan"
         compiled = runTool("shardc", self.modelPath(model), "-o", plan, *options)
         self.assertEqual(compiled.returncode, 0, compiled.stderr)
+        return plan
+
+    def check(self, model, *options):
+        """Compiles with the options of shardc; the plan gives the expected outputs of every data set."""
+        plan = self.compile(model, *options)
         own = ROOT / "tests" / "models" / model / "tolerance.json"
         tolerance = json.loads(own.read_text()) if own.exists() else {"rtol": 1e-3, "atol": 1e-4}
         limits = [text for name, value in tolerance.items() for text in (f"--{name}", str(value))]

@@ -1,5 +1,4 @@
-// Owns the question whether this process is one of several that a launcher started, and meeting the others then. It starts
-// none.
+// Owns meeting the other processes of the job that a launcher started. It starts none.
 #pragma once
 
 #include <chrono>
@@ -10,12 +9,9 @@
 
 namespace shardwright {
 
-// How many processes mpirun, mpiexec or srun says that it started, from the environment; 0 where there is no launcher.
-int launchedProcesses();
-
-// `world` is "local": null, all ranks are of this process; "mpi": the processes of the MPI job; "auto": those, if a launcher
-// started several, else null. onHang: see ProcessLink::join.
-StatusOr<std::unique_ptr<ProcessLink>> joinProcesses(const std::string& world, std::chrono::milliseconds timeout,
-                                                     ProcessLink::OnHang onHang);
+// `world` is "local": all ranks are of this process; "mpi": of the processes of the MPI job; "auto": of those, if a launcher
+// started several. Null for all in this process.
+std::unique_ptr<ProcessLink> joinProcesses(const std::string& world, std::chrono::milliseconds timeout,
+                                           ProcessLink::Ending ending);
 
 }  // namespace shardwright

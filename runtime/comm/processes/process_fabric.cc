@@ -83,12 +83,7 @@ class ProcessWorld final : public World {
     return Status();
   }
 
-  // A wait that ended because a process died somewhere behind the one waited for is to name the dead one.
-  void abort(const Status& reason) override {
-    Status silent = reason.code() == StatusCode::kEnvironment ? state_->link.silentProcess() : Status();
-    state_->link.abort(state_->epoch,
-                       silent.ok() ? reason : environmentError(silent.message() + "; noticed by " + reason.message()));
-  }
+  void abort(const Status& reason) override { state_->link.abort(state_->epoch, reason); }
 
   void setDeadline(std::chrono::milliseconds perWait) override {
     *deadline_ = perWait;

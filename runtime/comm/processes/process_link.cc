@@ -1,48 +1,167 @@
 #include "runtime/comm/processes/process_link.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <optional>
 #include <sstream>
+
+#include "runtime/device/cpu/cpu_features.h"
 
 namespace shardwright {
 
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+namespace {
+
+// How long a failed process waits for others to take what it sent.
+constexpr milliseconds kFarewell{200};
+
+std::string pidSpace() {
+  char text[64] = "";
+  return readlink("/proc/self/ns/pid", text, sizeof text - 1) > 0 ? text : "?";
+}
+
+}  // namespace
+
+std::unique_ptr<ProcessLink> ProcessLink::join(StatusOr<const ShardwrightMpiTable*> mpi, milliseconds timeout,
+                                               Ending ending) {
+  std::unique_ptr<ProcessLink> link(new ProcessLink());
+  LaunchedJob job = launchedJob();
+  ending.failed = [raw = link.get()](uint32_t epoch, const Status& reason) { raw->failEpochs(epoch, reason); };
+  auto begin = [&](const LaunchedJob& known) {
+    link->peers_.resize(static_cast<size_t>(known.numProcesses));
+    link->incoming_.resize(static_cast<size_t>(known.numProcesses));
+    link->process_ = known.process;
+    link->life_ = std::make_unique<ProcessLife>(known, timeout, ending);
+  };
+  if (job.process >= 0 && job.process < job.numProcesses) begin(job);
+  Status started = mpi.ok() ? link->startMpi(*mpi, job) : mpi.status();
+  if (!link->life_) begin(started.ok() ? job : LaunchedJob{1, 0, 1, 0, ""});
+  if (started.ok()) started = link->meet(timeout);
+  if (!started.ok()) (void)link->settle(started);
+  return link;
+}
+
+// Says what MPI says of the job, where the launcher has not.
+Status ProcessLink::startMpi(const ShardwrightMpiTable* mpi, LaunchedJob& job) {
+  std::optional<ProcessLife::Call> call;
+  // Of one host, all are seen to live before MPI starts.
+  if (life_ && !job.isOneHost()) call.emplace(*life_);
+  int32_t process = 0, count = 0;
+  if (mpi->join(&process, &count) < 0) return environmentError(std::string("MPI: ") + mpi->lastError());
+  mpi_ = mpi;
+  if (job.numProcesses > 1 && count != job.numProcesses) {
+    return environmentError("the launcher started " + std::to_string(job.numProcesses) +
+                            " processes, and MPI knows of " + std::to_string(count) +
+                            ": mpirun is of another MPI than libshardwright_mpi.so was built with; use that one's "
+                            "mpirun");
+  }
+  if (life_ && process != process_) {
+    return environmentError("the launcher calls this process " + std::to_string(process_) + ", and MPI calls it " +
+                            std::to_string(process));
+  }
+  job.numProcesses = count;
+  job.process = process;
+  return Status();
+}
+
+Status ProcessLink::meet(milliseconds timeout) {
+  std::ostringstream text;
+  std::vector<int> cpus = usableCpus();
+  text << ProcessLife::hostName() << ' ' << pidSpace() << ' ' << cpus.size();
+  for (int cpu : cpus) text << ' ' << cpu;
+  text << ' ' << life_->address();
+  const std::string words = text.str();
+  {
+    Lock lock(*this);
+    for (int p = 0; p < numProcesses(); ++p) {
+      MessagePtr hello = spare(static_cast<int64_t>(words.size()));
+      hello->header().kind = MessageKind::kHello;
+      words.copy(hello->payload(), words.size());
+      send(p, std::move(hello));
+    }
+  }
+  mover_ = std::thread([this] { move(); });
+  auto allHere = [&] { return std::all_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.hello; }); };
+  Outcome outcome = waitUntil(allHere, [&] { return failed(); }, Clock::now() + timeout);
+  Lock lock(*this);
+  if (outcome == Outcome::kReady) countSharers();
+  if (outcome != Outcome::kDeadline) return life_->failure();
+  std::string missing;
+  for (int p = 0; p < numProcesses(); ++p) {
+    if (!peers_[static_cast<size_t>(p)].hello) missing += (missing.empty() ? "" : ", ") + std::to_string(p);
+  }
+  return environmentError("waited " + std::to_string(timeout.count()) + " ms at the start for process " + missing +
+                          " of " + std::to_string(numProcesses()) + "; a slow start needs a longer --timeout");
+}
+
+void ProcessLink::countSharers() {
+  const Peer& mine = peers_[static_cast<size_t>(process_)];
+  numSharers_ = sharerIndex_ = 0;
+  for (int p = 0; p < numProcesses(); ++p) {
+    const Peer& peer = peers_[static_cast<size_t>(p)];
+    if (peer.host != mine.host || peer.cpus != mine.cpus) continue;
+    if (p < process_) ++sharerIndex_;
+    ++numSharers_;
+  }
+  // Long enough to meet a peer that comes now, where nobody else needs the core.
+  spins_ = numSharers_ <= static_cast<int>(mine.cpus.size()) ? 300 : 0;
+}
+
+std::vector<int> ProcessLink::neighbours() {
+  Lock lock(*this);
+  const Peer& mine = peers_[static_cast<size_t>(process_)];
+  std::vector<int> all;
+  for (int p = 0; p < numProcesses(); ++p) {
+    const Peer& peer = peers_[static_cast<size_t>(p)];
+    if (peer.hello && peer.host == mine.host && peer.pidSpace == mine.pidSpace) all.push_back(p);
+  }
+  return all;
+}
+
+ProcessLink::~ProcessLink() {
+  stopMoving();
+  life_.reset();
+}
 
 uint32_t ProcessLink::openEpoch(std::function<void(const Status&)> onAbort) {
   Status early;
   uint32_t epoch;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::lock_guard<std::mutex> lock(epochMutex_);
     epoch = ++lastEpoch_;
     epochs_[epoch] = onAbort;
-    early = failed_ ? failure_ : aborted_.count(epoch) ? aborted_[epoch] : Status();
+    early = failed() ? life_->failure() : aborted_.count(epoch) ? aborted_[epoch] : Status();
   }
   if (!early.ok()) onAbort(early);
   return epoch;
 }
 
 void ProcessLink::closeEpoch(uint32_t epoch) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  epochs_.erase(epoch);
-  aborted_.erase(epoch);
+  {
+    std::lock_guard<std::mutex> lock(epochMutex_);
+    epochs_.erase(epoch);
+    aborted_.erase(epoch);
+  }
+  Lock lock(*this);
   for (auto it = queues_.begin(); it != queues_.end();)
     it = it->first.epoch == epoch ? queues_.erase(it) : std::next(it);
 }
 
 void ProcessLink::abort(uint32_t epoch, const Status& reason) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (failed_ || aborted_.count(epoch)) return;
-  tell(MessageKind::kAbort, epoch, reason);
-  failEpoch(epoch, reason);
+  failEpochs(epoch, reason);
+  life_->fail(epoch, reason);
 }
 
-void ProcessLink::nameRanks(std::function<std::string(int)> names) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  names_ = std::move(names);
-}
-
-void ProcessLink::note(int rank, const std::string& activity) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  activities_[rank] = activity;
+// Epoch 0: all.
+void ProcessLink::failEpochs(uint32_t epoch, const Status& reason) {
+  std::lock_guard<std::mutex> lock(epochMutex_);
+  if (epoch != 0 && !aborted_.emplace(epoch, reason).second) return;
+  for (const auto& [open, onAbort] : epochs_) {
+    if (open == epoch || (epoch == 0 && aborted_.emplace(open, reason).second)) onAbort(reason);
+  }
 }
 
 MessagePtr ProcessLink::spare(int64_t payloadBytes) {
@@ -63,30 +182,30 @@ MessagePtr ProcessLink::spare(int64_t payloadBytes) {
 }
 
 MessagePtr ProcessLink::newMessage(int64_t payloadBytes) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  Lock lock(*this);
   return spare(payloadBytes);
 }
 
 void ProcessLink::recycle(MessagePtr message) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  Lock lock(*this);
   spares_.push_back(std::move(message));
 }
 
 void ProcessLink::post(int process, MessagePtr message) {
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    Lock lock(*this);
     send(process, std::move(message));
   }
-  if (process != process_) wakeWatcher();  // a long message needs this side's help
+  if (process != process_) wakeMover();  // a long message needs this side's help
 }
 
 MessageQueue* ProcessLink::queue(const QueueKey& key) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  Lock lock(*this);
   return &queues_[key];
 }
 
 MessagePtr ProcessLink::take(MessageQueue* queue) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  Lock lock(*this);
   MessagePtr message = std::move(queue->messages.front());
   queue->messages.pop_front();
   return message;
@@ -96,7 +215,7 @@ ProcessLink::Outcome ProcessLink::waitUntil(const std::function<bool()>& ready, 
                                             Clock::time_point limit) {
   for (int round = 0;; ++round) {
     {
-      std::lock_guard<std::mutex> lock(mutex_);
+      Lock lock(*this);
       if (progress()) round = 0;
       if (failed()) return Outcome::kFailed;
       if (ready()) return Outcome::kReady;
@@ -112,10 +231,11 @@ ProcessLink::Outcome ProcessLink::waitUntil(const std::function<bool()>& ready, 
 }
 
 bool ProcessLink::progress() {
+  if (mpiLeft_) return false;
   bool moved = false;
   auto broken = [&](int status) {
     if (status >= 0) return false;
-    fail(environmentError(std::string("MPI: ") + mpi_->lastError()));
+    life_->fail(0, environmentError(std::string("MPI: ") + mpi_->lastError()));
     return true;
   };
   for (size_t i = 0; i < outgoing_.size();) {
@@ -128,8 +248,6 @@ bool ProcessLink::progress() {
     Sending over = std::move(outgoing_[i]);
     outgoing_[i] = std::move(outgoing_.back());
     outgoing_.pop_back();
-    if (over.message->header().kind == MessageKind::kBeat)
-      peers_[static_cast<size_t>(over.process)].beatUnderWay = false;
     spares_.push_back(std::move(over.message));
   }
   for (int32_t process = 0;;) {
@@ -158,84 +276,91 @@ bool ProcessLink::progress() {
 }
 
 void ProcessLink::deliver(int process, MessagePtr message) {
-  Peer& peer = peers_[static_cast<size_t>(process)];
-  peer.heard = Clock::now();
-  if (!message->isWhole()) return fail(environmentError("a message of " + describe(process) + " is damaged"));
+  if (!message->isWhole()) {
+    return life_->fail(0, environmentError("a message of process " + std::to_string(process) + " is damaged"));
+  }
   const MessageHeader header = message->header();
-  switch (header.kind) {
-    case MessageKind::kData:
-      if (header.epoch <= lastEpoch_ && !epochs_.count(header.epoch)) break;  // of a run that is over here
-      queues_[{header.epoch, header.from, header.to, header.stream}].messages.push_back(std::move(message));
-      return;
-    case MessageKind::kHello: {
-      std::istringstream text(message->text());
-      text >> peer.host >> peer.pidSpace >> peer.pid;
-      for (int cpu; text >> cpu;) peer.cpus.push_back(cpu);
-      peer.hello = true;
-      break;
-    }
-    case MessageKind::kBeat:
-      peer.activity = message->text();
-      break;
-    case MessageKind::kAbort: {
-      if (header.from >= 0) peers_[static_cast<size_t>(header.from)].dead = true;
-      Status reason(static_cast<StatusCode>(header.code), message->text());
-      if (header.epoch == 0) {
-        fail(reason);
-      } else {
-        failEpoch(header.epoch, reason);
-      }
-      break;
-    }
-    case MessageKind::kEnd:
-      ended_ = true;
-      break;
-    case MessageKind::kBye:
-      peer.left = true;
-      break;
+  if (header.kind == MessageKind::kHello) {
+    Peer& peer = peers_[static_cast<size_t>(process)];
+    std::istringstream text(message->text());
+    size_t numCpus = 0;
+    text >> peer.host >> peer.pidSpace >> numCpus;
+    for (int cpu; peer.cpus.size() < numCpus && text >> cpu;) peer.cpus.push_back(cpu);
+    std::string address;
+    std::getline(text, address);
+    if (process == 0) life_->meet(address);
+    peer.hello = true;
+  } else if (isOver(header.epoch)) {  // of a run that is over here
+  } else {
+    queues_[{header.epoch, header.from, header.to, header.stream}].messages.push_back(std::move(message));
+    return;
   }
   spares_.push_back(std::move(message));
+}
+
+bool ProcessLink::isOver(uint32_t epoch) {
+  std::lock_guard<std::mutex> lock(epochMutex_);
+  return epoch <= lastEpoch_ && !epochs_.count(epoch);
 }
 
 void ProcessLink::send(int process, MessagePtr message) {
   if (process == process_) return deliver(process, std::move(message));
   Sending sending{std::move(message), {}, process};
   if (mpi_->send(process, sending.message->words(), sending.message->numWords(), &sending.request) < 0) {
-    return fail(environmentError("MPI: " + std::string(mpi_->lastError()) + ", for " + describe(process)));
+    return life_->fail(
+        0, environmentError("MPI: " + std::string(mpi_->lastError()) + ", for process " + std::to_string(process)));
   }
   outgoing_.push_back(std::move(sending));
 }
 
-void ProcessLink::tell(MessageKind kind, uint32_t epoch, const Status& status) {
-  int dead = -1;
-  for (int p = 0; p < numProcesses(); ++p) {
-    if (peers_[static_cast<size_t>(p)].dead) dead = p;
+void ProcessLink::wakeMover() {
+  {
+    std::lock_guard<std::mutex> lock(wakeMutex_);
+    toWake_ = true;
   }
-  for (int p = 0; p < numProcesses(); ++p) {
-    if (p == process_ || peers_[static_cast<size_t>(p)].dead) continue;
-    MessagePtr message = spare(static_cast<int64_t>(status.message().size()));
-    message->header().kind = kind;
-    message->header().epoch = epoch;
-    message->header().from = dead;
-    message->header().code = static_cast<uint32_t>(status.code());
-    status.message().copy(message->payload(), status.message().size());
-    send(p, std::move(message));
+  wake_.notify_one();
+}
+
+void ProcessLink::move() {
+  for (;;) {
+    bool busy = true;
+    if (std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock); lock.owns_lock()) {
+      ProcessLife::Call call(*life_);
+      progress();
+      busy = !outgoing_.empty();
+    }
+    std::unique_lock<std::mutex> waking(wakeMutex_);
+    wake_.wait_for(waking, busy ? microseconds(200) : microseconds(5000), [&] { return toWake_ || stopping_; });
+    if (stopping_) return;
+    toWake_ = false;
   }
 }
 
-void ProcessLink::fail(const Status& reason) {
-  if (failed_) return;
-  failure_ = reason;
-  failed_ = true;
-  for (const auto& [epoch, onAbort] : epochs_) {
-    if (!aborted_.count(epoch)) onAbort(reason);
+void ProcessLink::stopMoving() {
+  {
+    std::lock_guard<std::mutex> lock(wakeMutex_);
+    stopping_ = true;
   }
+  wake_.notify_one();
+  if (mover_.joinable()) mover_.join();
 }
 
-void ProcessLink::failEpoch(uint32_t epoch, const Status& reason) {
-  if (!aborted_.emplace(epoch, reason).second) return;
-  auto open = epochs_.find(epoch);
-  if (open != epochs_.end() && !failed_) open->second(reason);
+Status ProcessLink::leave() {
+  bool good = life_->failure().ok();
+  Outcome sent = Outcome::kFailed;
+  if (mpi_ && life_->allLive()) {
+    // After a failure, some of it has nobody that takes it.
+    auto limit = Clock::now() + (good ? life_->timeout() : kFarewell);
+    sent = waitUntil([&] { return outgoing_.empty(); }, [&] { return good && failed(); }, limit);
+  }
+  stopMoving();
+  if (sent == Outcome::kReady) {
+    Lock lock(*this);
+    mpiLeft_ = true;
+    mpi_->leave();
+  }
+  life_->leave();
+  return life_->failure();
 }
 
 }  // namespace shardwright

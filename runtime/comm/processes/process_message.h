@@ -11,14 +11,14 @@
 
 namespace shardwright {
 
-enum class MessageKind : uint32_t { kHello, kBeat, kData, kAbort, kEnd, kBye };
+enum class MessageKind : uint32_t { kHello, kData };
 
 struct MessageHeader {
   MessageKind kind = MessageKind::kData;
   uint32_t epoch = 0;  // of the fabric; 0: of the processes themselves
   int32_t from = 0, to = 0;
   uint64_t stream = 0;
-  uint32_t code = 0;  // of a collective its kind and combiner; of an end or abort the status's
+  uint32_t code = 0;  // of a collective its kind and combiner
   int32_t dtype = 0;
   int64_t count = 0, bytes = 0;
 };

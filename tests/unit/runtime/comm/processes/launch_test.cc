@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 #include <map>
+#include <string>
+#include <vector>
 
 namespace shardwright {
 namespace {
@@ -12,7 +14,7 @@ int launchedWith(const std::map<std::string, std::string>& environment) {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"})
     unsetenv(name);
   for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
-  int launched = launchedProcesses();
+  int launched = launchedJob().numProcesses;
   for (const auto& [name, value] : environment) unsetenv(name.c_str());
   return launched;
 }
@@ -29,19 +31,22 @@ TEST(Launch, the_number_of_processes_is_the_launchers) {
 TEST(Launch, a_program_without_a_launcher_joins_nobody) {
   launchedWith({});
   for (const char* world : {"auto", "local"}) {
-    auto link = joinProcesses(world, std::chrono::seconds(1), {});
-    ASSERT_TRUE(link.ok()) << link.status().message();
-    EXPECT_EQ(*link, nullptr);
+    EXPECT_EQ(joinProcesses(world, std::chrono::seconds(1), {}), nullptr);
   }
 }
 
 TEST(Launch, without_the_plug_in_the_message_says_what_to_do) {
   launchedWith({});
-  auto link = joinProcesses("mpi", std::chrono::seconds(1), {});  // nothing lies beside the tests
-  ASSERT_FALSE(link.ok());
-  EXPECT_EQ(link.status().code(), StatusCode::kEnvironment);
-  EXPECT_NE(link.status().message().find("libshardwright_mpi.so"), std::string::npos) << link.status().message();
-  EXPECT_NE(link.status().message().find("without mpirun"), std::string::npos) << link.status().message();
+  std::vector<Status> told;
+  ProcessLink::Ending ending;
+  ending.tell = [&](const Status& reason) { told.push_back(reason); };
+  auto link = joinProcesses("mpi", std::chrono::seconds(1), ending);  // nothing lies beside the tests
+  ASSERT_TRUE(link->failed());
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].code(), StatusCode::kEnvironment);
+  EXPECT_NE(told[0].message().find("libshardwright_mpi.so"), std::string::npos) << told[0].message();
+  EXPECT_NE(told[0].message().find("without mpirun"), std::string::npos) << told[0].message();
+  EXPECT_EQ(link->leave().message(), told[0].message());
 }
 
 }  // namespace

@@ -1,0 +1,158 @@
+// Who is dead, and what all end with.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "runtime/comm/processes/process_life.h"
+
+namespace shardwright {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+// After SIGTERM: how long to see who has died, and how long a silence tells it then. Launchers give a second in all. The
+// others leave it to the first process to say.
+constexpr milliseconds kLastLook{400}, kOthersLastLook{700}, kTellingSilence{500};
+// How much longer than the others a call of MPI may take that waits for one of them, who is to be named instead.
+constexpr milliseconds kCallSlack{100};
+
+std::string listed(const std::vector<int>& processes) {
+  std::string text;
+  for (int process : processes) text += (text.empty() ? "" : ", ") + std::to_string(process);
+  return text;
+}
+
+}  // namespace
+
+// Who was stopped itself cannot say who is silent; the timeout after its last beat, the others have said that it is.
+void ProcessLife::noticeOwnStop(Clock::time_point now) {
+  if (now - lastLook_ > kLeastTimeout / 2) {
+    for (Peer& peer : peers_) peer.heard = now;
+  }
+  lastLook_ = now;
+  if (now - lastBeat_ < timeout_ || wasStopped_ || failed_) return;
+  wasStopped_ = true;
+  decide(0, environmentError("this process was stopped for longer than the others wait for it"), -1);
+}
+
+void ProcessLife::judge(Clock::time_point now) {
+  for (int p = 0; p < job_.numProcesses; ++p) {
+    if (peers_[static_cast<size_t>(p)].isGone()) return decide(0, death(p, now), p);
+  }
+  int silent = mostSilent(now, timeout_);
+  if (silent >= 0) return decide(0, death(silent, now), silent);
+  judgeStart(now);
+  if (failed_) return;
+  int64_t began = callBegan_;
+  if (began != 0 && now - Clock::time_point(Clock::duration(began)) > timeout_ + kCallSlack && proposed_.ok()) {
+    Status reason = environmentError("process " + std::to_string(job_.process) + " on " + hostName() +
+                                     ": a call of MPI has not returned for " + std::to_string(timeout_.count()) +
+                                     " ms; where other processes are only slow, use a longer --timeout");
+    if (isFirst()) return decide(0, reason, -1);
+    proposed_ = reason;
+    proposedAt_ = now;
+    if (peers_[0].isMet())
+      peers_[0].stream->send(
+          {LifeWord::kFail, job_.process, -1, static_cast<uint32_t>(reason.code()), 0, reason.message()});
+  }
+  // Without the first process there is nobody to decide.
+  if (!proposed_.ok() && !peers_[0].isMet() && now - proposedAt_ > kOthersEnd) return decide(0, proposed_, -1);
+  if (terminatedAt_ != Clock::time_point()) judgeTermination(now);
+}
+
+// Launchers end a job when one of its processes has ended badly, or because they were asked to.
+void ProcessLife::judgeTermination(Clock::time_point now) {
+  if (now - terminatedAt_ < (isFirst() ? kLastLook : kOthersLastLook)) return;
+  std::vector<int> missing = notMet();
+  if (!missing.empty() && isFindable()) {
+    return decide(0,
+                  environmentError("the launcher ended the job before process " + listed(missing) + " of " +
+                                   std::to_string(job_.numProcesses) + " had begun"),
+                  missing[0]);
+  }
+  int silent = mostSilent(now, kTellingSilence);
+  decide(0, silent >= 0 ? death(silent, now) : environmentError("ended from outside by SIGTERM"), silent);
+}
+
+std::vector<int> ProcessLife::notMet() const {
+  std::vector<int> missing;
+  for (int p = isFirst() ? 1 : 0; p < (isFirst() ? job_.numProcesses : 1); ++p) {
+    if (!peers_[static_cast<size_t>(p)].isMet()) missing.push_back(p);
+  }
+  return missing;
+}
+
+bool ProcessLife::isFindable() const { return job_.isOneHost() && !job_.name.empty() && (!isFirst() || inside_ >= 0); }
+
+void ProcessLife::judgeStart(Clock::time_point now) {
+  auto since = isFindable() ? began_ : metAt_;
+  std::vector<int> missing = notMet();
+  if (missing.empty() || since == Clock::time_point() || now - since < timeout_) return;
+  std::string where = firstAddresses_.empty() ? "" : " at " + firstAddresses_ + "(TCP)";
+  decide(0,
+         environmentError("waited " + std::to_string(timeout_.count()) + " ms at the start for process " +
+                          listed(missing) + " of " + std::to_string(job_.numProcesses) + where +
+                          "; a slow start needs a longer --timeout"),
+         missing[0]);
+}
+
+int ProcessLife::mostSilent(Clock::time_point now, milliseconds least) const {
+  int found = -1;
+  for (int p = 0; p < job_.numProcesses; ++p) {
+    const Peer& peer = peers_[static_cast<size_t>(p)];
+    if (!peer.isMet() || peer.left || now - peer.heard < least) continue;
+    if (found < 0 || peer.heard < peers_[static_cast<size_t>(found)].heard) found = p;
+  }
+  return found;
+}
+
+std::string ProcessLife::describe(int process) const {
+  std::string ranks = names_ ? names_(process) : "";
+  return (ranks.empty() ? "" : ranks + ": ") + "process " + std::to_string(process) +
+         peers_[static_cast<size_t>(process)].place;
+}
+
+Status ProcessLife::death(int process, Clock::time_point now) const {
+  const Peer& peer = peers_[static_cast<size_t>(process)];
+  auto silent = duration_cast<milliseconds>(now - peer.heard).count();
+  std::string how = peer.isGone()
+                        ? " is dead: it ended without a word; "
+                        : " is dead or stuck: nothing was heard of it for " + std::to_string(silent) + " ms; ";
+  return environmentError(
+      describe(process) + how +
+      (peer.activity.empty() ? "it had begun no exchange with others" : "it was last in " + peer.activity));
+}
+
+void ProcessLife::decide(uint32_t epoch, Status reason, int dead) {
+  auto now = Clock::now();
+  noticeOwnStop(now);
+  if (failed_) return;
+  // A wait that ended because a process died somewhere behind the one waited for is to name the dead one.
+  int silent = dead < 0 && isFirst() && !wasStopped_ && reason.code() == StatusCode::kEnvironment
+                   ? mostSilent(now, kLeastTimeout)
+                   : -1;
+  if (silent >= 0) {
+    reason = environmentError(death(silent, now).message() + "; noticed by " + reason.message());
+    dead = silent;
+  }
+  if (dead >= 0) epoch = 0;
+  if (epoch != 0) {
+    if (!failedEpochs_.insert(epoch).second) return;
+  } else {
+    failure_ = reason;
+    failedAt_ = now;
+    dead_ = dead;
+    failed_ = true;
+    bool tells = isFirst() ? !wasStopped_ && dead != 0
+                           : (dead == 0 && job_.process == 1) ||
+                                 (dead < 0 && !wasStopped_ && !peers_[0].isMet() && job_.localIndex == 0);
+    if (tells) toTell_ = reason;
+    changed_.notify_all();
+  }
+  news_.emplace_back(epoch, reason);
+  if (isFirst() && !wasStopped_)
+    tellOthers({LifeWord::kFail, 0, dead, static_cast<uint32_t>(reason.code()), epoch, reason.message()});
+}
+
+}  // namespace shardwright
