@@ -10,6 +10,21 @@ namespace {
 // Exporters write "to the end" as the largest number of 64 or 32 bits.
 constexpr int64_t kFar = std::numeric_limits<int32_t>::max() - 1;
 
+// Of a bound 64 - s, from the end of a table of 64 positions, or s - 5: takes it to count from the dim's start, so that s is at most
+// 64, or at least 5. False if it is of no such form.
+bool isTakenFromStart(const OpView& op, Expr bound) {
+  if (bound.symbols().size() != 1) return false;
+  const Expr symbol = Expr::symbol(*bound.symbols().begin());
+  if (const Expr most = bound + symbol; most.isConstant()) {
+    op.assumeEqual(symbol, Expr::min(symbol, most));
+  } else if (const Expr least = symbol - bound; least.isConstant()) {
+    op.assumeEqual(least, Expr::min(symbol, least));
+  } else {
+    return false;
+  }
+  return true;
+}
+
 // The bound counted from 0 and clamped to [low, high]: a negative one counts from the dim's end.
 std::optional<Expr> resolvedBound(const OpView& op, Expr bound, Expr dim, Expr low, Expr high) {
   const Facts& facts = op.facts();
@@ -19,7 +34,7 @@ std::optional<Expr> resolvedBound(const OpView& op, Expr bound, Expr dim, Expr l
     if (*number < 0) bound = dim + bound;
   } else if (facts.upperBound(bound) < 0) {
     bound = dim + bound;
-  } else if (facts.lowerBound(bound) < 0) {
+  } else if (facts.lowerBound(bound) < 0 && !isTakenFromStart(op, bound)) {
     return std::nullopt;
   }
   return facts.simplify(Expr::min(Expr::max(bound, low), high));

@@ -86,6 +86,21 @@ module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, 
 
 // -----
 
+// And one cut from an end counted back by the sequence, which is not to count from the other end: [12 - s, …), and [s - 3, …).
+// CHECK: module attributes {dist.symbols = {s = {assumed = 12 : i64, divisor = 1 : i64, max = 12 : i64, min = 3 : i64}}}
+module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {
+  func.func @counted(%x: tensor<?xf32, #dist.exprs<["s"]>>, %table: tensor<1x12xf32>) -> (none, none) {
+    %none = "onnx.None"() : () -> none
+    // CHECK: "onnx.Slice"{{.*}} -> tensor<1x?xf32, #dist.exprs<[1, "s"]>>
+    %cut = "onnx.Slice"(%table, %none, %none, %none) {static = [unit, #dist.exprs<["-s + 12"]>, #dist.exprs<[12]>, #dist.exprs<[1]>]} : (tensor<1x12xf32>, none, none, none) -> none
+    // CHECK: "onnx.Slice"{{.*}} -> tensor<3xf32>
+    %last = "onnx.Slice"(%x, %none, %none, %none) {static = [unit, #dist.exprs<["s - 3"]>, #dist.exprs<["s"]>, #dist.exprs<[0]>]} : (tensor<?xf32, #dist.exprs<["s"]>>, none, none, none) -> none
+    return %cut, %last : none, none
+  }
+}
+
+// -----
+
 // Frames of which the last is left out, beside as many of others: there is one at least.
 // CHECK: module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 20 : i64}}}
 module attributes {dist.symbols = {s = {assumed = 128 : i64, divisor = 1 : i64, max = 9223372036854775807 : i64, min = 0 : i64}}} {
