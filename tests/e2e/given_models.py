@@ -34,8 +34,14 @@ class GivenModels(unittest.TestCase):
             (folder / "model.safetensors").symlink_to(checkpoint)
         return folder / "model.onnx"
 
-    def dataOf(self, model):
-        return ROOT / "tests" / "models" / model / "test_data_set_0"
+    def dataOf(self, model, number=0):
+        return ROOT / "tests" / "models" / model / f"test_data_set_{number}"
+
+    def limitsOf(self, model):
+        """The tolerances of shardrun --check."""
+        own = ROOT / "tests" / "models" / model / "tolerance.json"
+        tolerance = json.loads(own.read_text()) if own.exists() else {"rtol": 1e-3, "atol": 1e-4}
+        return [text for name, value in tolerance.items() for text in (f"--{name}", str(value))]
 
     def compile(self, model, *options):
         """A plan of the model, with the options of shardc."""
@@ -47,10 +53,7 @@ class GivenModels(unittest.TestCase):
     def check(self, model, *options):
         """Compiles with the options of shardc; the plan gives the expected outputs of every data set."""
         plan = self.compile(model, *options)
-        own = ROOT / "tests" / "models" / model / "tolerance.json"
-        tolerance = json.loads(own.read_text()) if own.exists() else {"rtol": 1e-3, "atol": 1e-4}
-        limits = [text for name, value in tolerance.items() for text in (f"--{name}", str(value))]
         for data in sorted((ROOT / "tests" / "models" / model).glob("test_data_set_*")):
-            run = runTool("shardrun", plan, "--data", data, "--check", *limits)
+            run = runTool("shardrun", plan, "--data", data, "--check", *self.limitsOf(model))
             self.assertEqual(run.returncode, 0, f"{data.name}: {run.stdout}{run.stderr}")
         shutil.rmtree(plan)

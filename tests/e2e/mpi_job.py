@@ -4,8 +4,11 @@ import os
 import pathlib
 import subprocess
 import time
+import uuid
 
 import built_tools
+
+MARKER = "SHARDWRIGHT_TEST_JOB"
 
 
 def mpirun(count, *arguments, options=()):
@@ -21,28 +24,11 @@ def messagesOf(stderr):
     return [line for line in stderr.splitlines() if line.startswith("shardrun: ")]
 
 
-def statusOf(pid):
-    """The state's letter and the parent; nothing where there is no such process."""
-    try:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return fields[0], int(fields[1])
-    except (OSError, IndexError):
-        return None, None
-
-
 def isRunning(pid):
-    return statusOf(pid)[0] not in (None, "Z", "X")
-
-
-def descendants(pid):
-    """All processes that one has started, of any depth."""
-    parents = {int(path.name): statusOf(path.name)[1] for path in pathlib.Path("/proc").glob("[0-9]*")}
-    found = {pid}
-    while True:
-        more = {child for child, parent in parents.items() if parent in found} - found
-        if not more:
-            return found - {pid}
-        found |= more
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (OSError, IndexError):
+        return False
 
 
 class Member:
@@ -54,19 +40,28 @@ class Member:
         self.job = int(environment.get("PMIX_NAMESPACE", 0))
 
 
+def start(command, errors, environment=None):
+    """A job in the background, in a session of its own; its processes are found by what their environment says."""
+    marker = uuid.uuid4().hex
+    job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
+                           env={**os.environ, **(environment or {}), MARKER: marker})
+    job.marker = marker
+    return job
+
+
 def membersOf(job, count, seconds=60):
-    """The processes of a job by number, as soon as all are there; fewer if it ends before."""
+    """The processes of a job by number, wherever they run, as soon as all are there; fewer if it ends before."""
     until = time.monotonic() + seconds
     found = {}
     while len(found) < count and time.monotonic() < until and job.poll() is None:
-        for pid in descendants(job.pid):
+        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
             try:
-                entries = pathlib.Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+                entries = path.read_bytes().decode(errors="replace").split("\0")
             except OSError:
                 continue
             environment = dict(entry.split("=", 1) for entry in entries if "=" in entry)
-            if "OMPI_COMM_WORLD_RANK" in environment:
-                member = Member(pid, environment)
+            if environment.get(MARKER) == job.marker and "OMPI_COMM_WORLD_RANK" in environment:
+                member = Member(int(path.parent.name), environment)
                 found[member.rank] = member
     return found
 

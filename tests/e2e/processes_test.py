@@ -4,46 +4,29 @@ models and more meshes.
 
 import json
 import os
-import shutil
 import unittest
 
-import built_tools
 import given_models
-from mpi_job import launch, messagesOf
+import model_jobs
+from mpi_job import launch, messagesOf, mpirun
 
 FULL = bool(os.environ.get("SHARDWRIGHT_FULL"))
 MESHES = ["pp=2,tp=2", "dp=2,tp=2"]
 
 
-class ProcessesTest(given_models.GivenModels):
+class ProcessesTest(model_jobs.ModelJobs):
     def checkEqual(self, model, mesh, counts, microbatches=2):
-        """The outputs are as expected, and bit for bit what one process writes."""
-        plan = self.compile(model, "--mesh", mesh, "--microbatches", str(microbatches))
-        alone = self.folder / "alone"
-        run = built_tools.runTool("shardrun", plan, "--data", self.dataOf(model), "--outputs", alone)
-        self.assertEqual(run.returncode, 0, run.stderr)
+        plan, data = self.compile(model, "--mesh", mesh, "--microbatches", str(microbatches)), self.dataOf(model)
+        bits = self.bitsOf(plan, data)
         for count in counts:
-            outputs, report = self.folder / "outputs", self.folder / "report.json"
-            run = launch(count, plan, "--data", self.dataOf(model), "--check", "--repeat", "3", "--outputs", outputs, "--json", report)
-            self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
-            written = sorted(path.name for path in alone.iterdir())
-            self.assertEqual(sorted(path.name for path in outputs.iterdir()), written)
-            for name in written:
-                self.assertEqual((outputs / name).read_bytes(), (alone / name).read_bytes(), f"{name} of {count} processes")
-            self.assertEqual(run.stdout.count("runs: median"), 1, run.stdout)
-            counted = json.loads(report.read_text())
-            ranks = counted["ranks"]
-            self.assertEqual(counted["mpiBytes"], 0, "the processes of one host share memory")
-            self.assertEqual(counted["mpiBytes"], sum(rank["mpiBytes"] for rank in ranks))
-            self.assertTrue(all(rank["peakBytes"] > 0 and rank["weightBytes"] > 0 for rank in ranks), ranks)
-            shutil.rmtree(outputs)
-        shutil.rmtree(alone)
+            with self.subTest(model=model, mesh=mesh, count=count):
+                counted = self.checkJob(lambda arguments: mpirun(count, *arguments), model, plan, data, bits)
+                self.assertEqual(counted["mpiBytes"], 0, "the processes of one host share memory")
 
     def test_a_process_per_rank_and_several_ranks_per_process(self):
         for model in given_models.MODELS if FULL else ["gpt2", "llama"]:
             for mesh in MESHES:
-                with self.subTest(model=model, mesh=mesh):
-                    self.checkEqual(model, mesh, [4, 3, 2] if FULL else [4])
+                self.checkEqual(model, mesh, [4, 3, 2] if FULL else [4])
         self.checkEqual("gpt2", MESHES[0], [3, 2])
 
     def test_eight_processes(self):
@@ -67,6 +50,9 @@ class ProcessesTest(given_models.GivenModels):
             (2, [self.folder / "none"], 2, "none"),
             (2, [plan, "--data", self.folder / "none"], 2, "none"),
             (2, [plan, "--check"], 2, "--check needs --data"),
+            (2, [plan, "--no-such-option"], 2, "--no-such-option"),
+            (2, [plan, "--repeat", "0"], 2, "--repeat"),
+            (2, [], 2, "PLAN"),
             (2, [plan, "--data", self.dataOf("gpt2"), "--check", "--rtol", "0", "--atol", "1e-30"], 1, "elements are wrong"),
         ]
         for count, arguments, status, text in cases:
@@ -75,6 +61,11 @@ class ProcessesTest(given_models.GivenModels):
                 self.assertEqual(run.returncode, status, run.stderr)
                 self.assertEqual(len(messagesOf(run.stderr)), 1, run.stderr)
                 self.assertIn(text, run.stderr)
+
+    def test_one_process_shows_the_help_and_the_version(self):
+        for option, text in [("--help", "Usage: shardrun"), ("--version", "shardrun ")]:
+            run = launch(3, option)
+            self.assertEqual((run.returncode, run.stdout.count(text)), (0, 1), run.stdout + run.stderr)
 
     def test_a_missing_file_of_one_rank_ends_all(self):
         plan = self.compile("gpt2", "--mesh", "tp=2")

@@ -1,0 +1,59 @@
+"""Killing or stopping one process of a job, and what is then to be seen: the others end in time, and one message names it."""
+
+import os
+import signal
+import tempfile
+import time
+
+import mpi_job
+
+
+def sendTo(members, victim, sent):
+    try:
+        os.kill(members[victim].pid, sent)
+        return True
+    except (KeyError, ProcessLookupError):
+        return False
+
+
+def secondsUntilOthersEnd(members, victim, atMost=60):
+    began = time.monotonic()
+    others = [member.pid for rank, member in members.items() if rank != victim]
+    while any(mpi_job.isRunning(pid) for pid in others) and time.monotonic() - began < atMost:
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def statusOf(job, members, victim):
+    """mpirun's. When all others are gone, nobody is left to see that the last one is stopped at its very end."""
+    began = time.monotonic()
+    while job.poll() is None and time.monotonic() - began < 60:
+        running = [rank for rank, member in members.items() if mpi_job.isRunning(member.pid)]
+        if running == [victim] and time.monotonic() - began > 3:
+            os.kill(members[victim].pid, signal.SIGCONT)
+        time.sleep(0.05)
+    return job.wait(1)
+
+
+class Death:
+    """A job of which one process died: mpirun's status, whether the process was there, and what was said and left."""
+
+    def __init__(self, command, count, victim, delay, sent, environment=None):
+        with tempfile.TemporaryFile() as errors:
+            job = mpi_job.start(command, errors, environment)
+            try:
+                self.members = mpi_job.membersOf(job, count)
+                time.sleep(delay)
+                self.hit = sendTo(self.members, victim, sent)
+                self.seconds = secondsUntilOthersEnd(self.members, victim)
+                self.status = statusOf(job, self.members, victim)
+            finally:
+                try:
+                    os.killpg(job.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            errors.seek(0)
+            self.said = errors.read().decode(errors="replace")
+        self.messages = mpi_job.messagesOf(self.said)
+        self.running = [member.pid for member in self.members.values() if mpi_job.isRunning(member.pid)]
+        self.left = mpi_job.leftovers(job, self.members)
