@@ -41,6 +41,9 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addNestedPass<mlir::func::FuncOp>(createFuseLoopsPass());
   manager.addNestedPass<mlir::func::FuncOp>(createSelectStepsPass());
   manager.addNestedPass<mlir::func::FuncOp>(createFuseEpiloguesPass());
+  // optimize
+  const double growth = options.memoryLimit > 0 ? 1 : 1.25;
+  manager.addNestedPass<mlir::func::FuncOp>(createScheduleStepsPass("cpu", growth));
 }
 
 StatusOr<plan::Plan> compile(const CompileOptions& options) {

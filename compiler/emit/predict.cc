@@ -1,6 +1,7 @@
 #include "compiler/emit/predict.h"
 
 #include <algorithm>
+#include <map>
 
 #include "compiler/target/cost_model.h"
 #include "runtime/plan/expr_table.h"
@@ -39,14 +40,31 @@ class Prediction {
 
   double programSeconds(uint32_t index, const std::vector<double>& flops) {
     plan::Program& program = *plan_.mutable_programs(static_cast<int>(index));
-    double total = 0;
+    double now = 0, linkFree = 0;
+    std::map<uint32_t, double> done;  // when started collectives are there, by step
     for (int i = 0; i < program.steps_size(); ++i) {
       plan::Step& step = *program.mutable_steps(i);
       bool runs = step.guard() == 0 || values_[step.guard() - 1] != 0;
-      step.set_predicted_seconds(runs ? secondsOf(step, flops[static_cast<size_t>(i)]) : 0);
-      total += step.predicted_seconds();
+      double seconds = 0;
+      if (runs && step.async() && step.has_collective()) {
+        linkFree = std::max(linkFree, now) + timeOf(step.collective()).backgroundSeconds;
+        done[static_cast<uint32_t>(i)] = linkFree;
+      } else if (runs && step.has_wait() && done.count(step.wait().step()) > 0) {
+        const plan::Step& started = program.steps(static_cast<int>(step.wait().step()));
+        seconds = std::max(done[step.wait().step()] - now, 0.0) + timeOf(started.collective()).threadSeconds;
+      } else if (runs) {
+        seconds = secondsOf(step, flops[static_cast<size_t>(i)]);
+      }
+      step.set_predicted_seconds(seconds);
+      now += seconds;
     }
-    return total;
+    return now;
+  }
+
+  CollectiveTime timeOf(const plan::CollectiveStep& collective) const {
+    return collectiveTime(machine_, static_cast<CollectiveCost>(collective.kind()),
+                          groupSize(plan_.groups(static_cast<int>(collective.group()))),
+                          std::max(bytesOf(collective.input()), bytesOf(collective.output())));
   }
 
   double bytesOf(const plan::View& view) const {
@@ -59,10 +77,8 @@ class Prediction {
 
   double secondsOf(const plan::Step& step, double flops) const {
     if (step.has_collective()) {
-      const plan::CollectiveStep& collective = step.collective();
-      return collectiveSeconds(machine_, static_cast<CollectiveCost>(collective.kind()),
-                               groupSize(plan_.groups(static_cast<int>(collective.group()))),
-                               std::max(bytesOf(collective.input()), bytesOf(collective.output())));
+      CollectiveTime time = timeOf(step.collective());
+      return time.backgroundSeconds + time.threadSeconds;
     }
     // A transfer is over for its sender when it is copied out, for its receiver when it is copied in.
     if (step.has_transfer())

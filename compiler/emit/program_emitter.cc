@@ -56,6 +56,7 @@ class ProgramEmitter {
     if (mlir::isa<NoneOp, ConstantOp, WeightOp, step::ViewOp>(op)) return Status();
     if (mlir::isa<mlir::func::ReturnOp>(op)) return Status();
     if (auto write = mlir::dyn_cast<dist::WriteOp>(op)) return emitWrite(write);
+    if (auto wait = mlir::dyn_cast<step::WaitOp>(op)) return emitWait(wait);
     ProgramState& state = constants_.contains(op) ? init_ : main_;
     if (auto copy = mlir::dyn_cast<step::CopyOp>(op)) {
       plan::KernelStep* kernel = addKernel(state, op, "copy");
@@ -338,7 +339,12 @@ class ProgramEmitter {
   }
 
   Status emitCollective(ProgramState& state, mlir::Operation* op, const StepCollective& collective) {
-    plan::CollectiveStep* step = addStep(state, op)->mutable_collective();
+    plan::Step* added = addStep(state, op);
+    if (llvm::any_of(op->getUsers(), [](mlir::Operation* user) { return mlir::isa<step::WaitOp>(user); })) {
+      added->set_async(true);
+      started_[op] = static_cast<uint32_t>(state.program.steps_size() - 1);
+    }
+    plan::CollectiveStep* step = added->mutable_collective();
     step->set_kind(collective.kind);
     step->set_group(tables_.group(collective.group));
     step->set_combiner(collective.combiner);
@@ -349,6 +355,17 @@ class ProgramEmitter {
     step->set_peer(tables_.expr(collective.peer));
     *step->mutable_input() = view(state, op->getOperand(0));
     *step->mutable_output() = view(state, op->getResult(0));
+    return Status();
+  }
+
+  Status emitWait(step::WaitOp wait) {
+    mlir::Operation* collective = wait.getValue().getDefiningOp();
+    auto found = started_.find(collective);
+    if (found == started_.end()) return internalError("step.wait without a collective of a run before it");
+    addStep(main_, wait)->mutable_wait()->set_step(found->second);
+    // Both live until here.
+    view(main_, collective->getOperand(0));
+    view(main_, wait.getValue());
     return Status();
   }
 
@@ -384,6 +401,7 @@ class ProgramEmitter {
   ProgramState main_, init_;
   PortIndices ports_;
   llvm::DenseMap<mlir::Value, uint32_t> constantIndex_;
+  llvm::DenseMap<mlir::Operation*, uint32_t> started_;  // collectives that are waited for later, as steps of main_
   OutputPlacements placements_;
 };
 

@@ -62,6 +62,12 @@ def Step_FusedOp : Step_Op<"fused", [RecursiveMemoryEffects, SingleBlock]> {
   let regions = (region SizedRegion<1>:$body);
 }
 
+def Step_WaitOp : Step_Op<"wait", [MemoryEffects<[MemWrite]>]> {
+  let summary = "where a collective ends that stands further up and is only started there";
+  let arguments = (ins AnyType:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
 def Step_YieldOp : Step_Op<"yield", [Pure, Terminator, HasParent<"FusedOp">]> {
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values attr-dict `:` type($values)";

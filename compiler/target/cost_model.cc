@@ -28,6 +28,14 @@ double collectiveSeconds(const Machine& machine, CollectiveCost kind, int groupS
   return curve.latencySeconds + moved / curve.bytesPerSecondAt(moved);
 }
 
+CollectiveTime collectiveTime(const Machine& machine, CollectiveCost kind, int groupSize, double bytes) {
+  double seconds = collectiveSeconds(machine, kind, groupSize, bytes);
+  if (seconds <= 0) return {};
+  double moving = seconds - machine.curve(kind, groupSize).latencySeconds;
+  double own = (1 - machine.backgroundShare) * moving;
+  return {seconds - own, own};
+}
+
 double kernelSeconds(const Machine& machine, DType dtype, double flops, double bytes) {
   auto rate = machine.flopsPerSecond.find(dtype);
   if (rate == machine.flopsPerSecond.end()) rate = machine.flopsPerSecond.find(DType::kFloat32);

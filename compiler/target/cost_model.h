@@ -19,6 +19,13 @@ double movedBytes(CollectiveCost kind, int groupSize, double bytes);
 //   cpu.json, all-reduce of 8 MB over 4 ranks: 5 µs + 2·(3/4)·8 MB / (8 GB/s) = 1505 µs
 double collectiveSeconds(const Machine& machine, CollectiveCost kind, int groupSize, double bytes);
 
+// The same time, of a collective that is started and waited for later: what passes while the rank computes, the latency and
+// Machine::backgroundShare of the rest, and what its threads do themselves.
+struct CollectiveTime {
+  double backgroundSeconds = 0, threadSeconds = 0;
+};
+CollectiveTime collectiveTime(const Machine& machine, CollectiveCost kind, int groupSize, double bytes);
+
 // One kernel of one rank: launch + the longer of computing and moving. `dtype` is what is computed in; `bytes` are all
 // operands' that are read or written, each once. A fused chain is one kernel.
 double kernelSeconds(const Machine& machine, DType dtype, double flops, double bytes);

@@ -135,10 +135,10 @@ const CollectiveCurve& Machine::curve(CollectiveCost kind, int groupSize) const 
 StatusOr<Machine> parseMachine(std::string_view text, const std::string& where) {
   Json root = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false, /*ignore_comments=*/true);
   if (root.is_discarded()) return userError(where + ": not JSON");
-  SW_RETURN_IF_ERROR(checkKeys(
-      root,
-      {"version", "name", "threadsPerRank", "flopsPerSecond", "memoryBytesPerSecond", "launchSeconds", "collectives"},
-      where));
+  SW_RETURN_IF_ERROR(checkKeys(root,
+                               {"version", "name", "threadsPerRank", "flopsPerSecond", "memoryBytesPerSecond",
+                                "launchSeconds", "backgroundShare", "collectives"},
+                               where));
   SW_ASSIGN_OR_RETURN(double version, readNumber(root, "version", 0, where));
   if (version != kMachineVersion) {
     return userError(where + ": a machine file of version " + root["version"].dump() + "; this program reads version " +
@@ -152,6 +152,10 @@ StatusOr<Machine> parseMachine(std::string_view text, const std::string& where) 
   SW_RETURN_IF_ERROR(readFlops(root, where, machine));
   SW_ASSIGN_OR_RETURN(machine.memoryBytesPerSecond, readNumber(root, "memoryBytesPerSecond", kLeastRate, where));
   SW_ASSIGN_OR_RETURN(machine.launchSeconds, readNumber(root, "launchSeconds", 0, where));
+  if (root.contains("backgroundShare")) {
+    SW_ASSIGN_OR_RETURN(machine.backgroundShare, readNumber(root, "backgroundShare", 0, where));
+    if (machine.backgroundShare > 1) return userError(where + ": \"backgroundShare\" must be a share, at most 1");
+  }
   if (!root.contains("collectives")) return userError(where + ": \"collectives\" is missing");
   const Json& collectives = root["collectives"];
   SW_RETURN_IF_ERROR(

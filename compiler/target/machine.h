@@ -8,6 +8,7 @@
 //    "flopsPerSecond": {"float32": 6e10, "float64": 3e10},    per thread; float32 stands in for types not listed
 //    "memoryBytesPerSecond": 1e10,
 //    "launchSeconds": 2e-6,                                   of one step that runs a kernel
+//    "backgroundShare": 0,                                    of the time that moving takes: what passes while kernels run, 0 to 1
 //    "collectives": {
 //      "allReduce": [{"groupSize": 2, "latencySeconds": 5e-6, "bandwidth": [[65536, 4e9], [1048576, 8e9]]}],
 //      ...}}                                                  allGather, reduceScatter, allToAll, broadcast, permute
@@ -54,6 +55,7 @@ struct Machine {
   std::map<DType, double> flopsPerSecond;  // per thread; holds float32
   double memoryBytesPerSecond = 0;
   double launchSeconds = 0;
+  double backgroundShare = 0;  // 0 where the ranks' own threads move the bytes; the default
   // By CollectiveCost; each ascending by group size, at least one.
   std::vector<CollectiveCurve> collectives[kNumCollectiveCosts];
 

@@ -96,5 +96,32 @@ TEST(PredictTimes, follow_from_flops_views_and_groups_for_all_microbatches) {
   EXPECT_DOUBLE_EQ(plan.expected(1).seconds(), 2 * sum);
 }
 
+// The collective of the second stage is started, 3 x 5 are multiplied, and it is waited for.
+TEST(PredictTimes, of_what_is_under_way_only_the_rest_is_waited_for) {
+  plan::Plan plan;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(kPlan, &plan));
+  plan::Program& program = *plan.mutable_programs(1);
+  program.mutable_steps(0)->set_async(true);
+  *program.add_steps() = plan.programs(0).steps(0);
+  program.add_steps()->mutable_wait()->set_step(0);
+  Machine machine = *builtInMachine("cpu");
+  machine.backgroundShare = 0.75;
+  CollectiveTime sum = collectiveTime(machine, CollectiveCost::kAllReduce, 3, 4 * 30);
+  double all = collectiveSeconds(machine, CollectiveCost::kAllReduce, 3, 4 * 30);
+  double moving = all - machine.curve(CollectiveCost::kAllReduce, 3).latencySeconds;
+  EXPECT_DOUBLE_EQ(sum.threadSeconds, 0.25 * moving);
+  EXPECT_DOUBLE_EQ(sum.backgroundSeconds, all - 0.25 * moving);
+  double product = kernelSeconds(machine, DType::kFloat32, 0, 4 * (30 + 5 + 30));
+  ASSERT_LT(product, sum.backgroundSeconds);
+  ASSERT_TRUE(predictTimes(plan, {{0, 0, 0}, {0, 0, 0}}, machine).ok());
+  EXPECT_EQ(plan.programs(1).steps(0).predicted_seconds(), 0);
+  EXPECT_DOUBLE_EQ(plan.programs(1).steps(1).predicted_seconds(), product);
+  EXPECT_DOUBLE_EQ(plan.programs(1).steps(2).predicted_seconds(), all - product);
+  // What takes longer than the background hides just that.
+  double flops = 3 * sum.backgroundSeconds * machine.flopsPerSecond[DType::kFloat32];
+  ASSERT_TRUE(predictTimes(plan, {{0, 0, 0}, {0, flops, 0}}, machine).ok());
+  EXPECT_DOUBLE_EQ(plan.programs(1).steps(2).predicted_seconds(), sum.threadSeconds);
+}
+
 }  // namespace
 }  // namespace shardwright

@@ -42,6 +42,12 @@ TEST(Machine, reads_every_field) {
   EXPECT_EQ(machine->flopsPerSecond.at(DType::kFloat16), 9e10);
   EXPECT_EQ(machine->memoryBytesPerSecond, 1.5e10);
   EXPECT_EQ(machine->launchSeconds, 2e-6);
+  EXPECT_EQ(machine->backgroundShare, 0) << "where nothing is said";
+  Json file = goodFile();
+  file["backgroundShare"] = 0.5;
+  EXPECT_EQ(parseMachine(file.dump(), "m.json")->backgroundShare, 0.5);
+  file["backgroundShare"] = 1.5;
+  EXPECT_THAT(messageFor(file), HasSubstr("\"backgroundShare\" must be a share, at most 1"));
   EXPECT_EQ(machine->collectives[2][1].groupSize, 8);
 }
 
