@@ -8,9 +8,10 @@
 namespace shardwright {
 namespace {
 
-// About 50 µs where every thread of the host's ranks has a core; else the core is needed by the one waited for.
-int spinsFor(double ranksNear, int threadsPerRank) {
-  return ranksNear * std::max(1, threadsPerRank) <= static_cast<double>(usableCpus().size()) ? 2000 : 0;
+// Of the processes that may use this one's CPUs.
+bool isCrowded(const ProcessLink& link, int numRanks, int threadsPerRank) {
+  double ranks = static_cast<double>(numRanks) * link.numSharers() / link.numProcesses();
+  return ranks * std::max(1, threadsPerRank) > static_cast<double>(usableCpus().size());
 }
 
 }  // namespace
@@ -29,10 +30,9 @@ FabricState::FabricState(ProcessLink& itsLink, int ranks, int threadsPerRank,
   std::unique_ptr<SharedRegion> region = meetInMemory(link, epoch, near, [this] { return local.failed(); });
   if (!region) return;
   for (int process : near) neighbours[static_cast<size_t>(process)] = true;
-  double ranksNear = static_cast<double>(ranks) * link.numSharers() / link.numProcesses();
   SharedRun::Hooks hooks{[this] { return local.failed(); }, [this] { return failure(); },
                          [this](int rank, const std::string& activity) { link.note(rank, activity); }};
-  shared = SharedRun::make(std::move(region), ranks, spinsFor(ranksNear, threadsPerRank), std::move(hooks));
+  shared = SharedRun::make(std::move(region), ranks, isCrowded(link, ranks, threadsPerRank), std::move(hooks));
   toWake_ = shared.get();
 }
 
