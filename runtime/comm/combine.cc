@@ -95,6 +95,15 @@ void combine(const void* elements, void* accumulators, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = Op::apply(to[i], Type::widen(from[i]));
 }
 
+// As load() of the first, then combine() of the second.
+template <typename Type, typename Op>
+void combineTwo(const void* first, const void* second, void* accumulators, int64_t count) {
+  auto* __restrict a = static_cast<const typename Type::Element*>(first);
+  auto* __restrict b = static_cast<const typename Type::Element*>(second);
+  auto* __restrict to = static_cast<typename Type::Accumulator*>(accumulators);
+  for (int64_t i = 0; i < count; ++i) to[i] = Op::apply(Type::widen(a[i]), Type::widen(b[i]));
+}
+
 template <typename Type>
 void store(const void* accumulators, void* elements, int64_t count) {
   auto* from = static_cast<const typename Type::Accumulator*>(accumulators);
@@ -105,7 +114,8 @@ void store(const void* accumulators, void* elements, int64_t count) {
 template <typename Type, typename Op>
 Combination make() {
   constexpr bool kSame = std::is_same_v<typename Type::Accumulator, typename Type::Element>;
-  return {sizeof(typename Type::Accumulator), load<Type>, combine<Type, Op>, kSame ? nullptr : store<Type>};
+  return {sizeof(typename Type::Accumulator), load<Type>, combineTwo<Type, Op>, combine<Type, Op>,
+          kSame ? nullptr : store<Type>};
 }
 
 template <typename Type>

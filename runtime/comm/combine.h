@@ -14,6 +14,7 @@ namespace shardwright {
 struct Combination {
   int accumulatorWidth;  // bytes
   void (*load)(const void* elements, void* accumulators, int64_t count);
+  void (*combineTwo)(const void* first, const void* second, void* accumulators, int64_t count);  // := first ∘ second
   void (*combine)(const void* elements, void* accumulators, int64_t count);  // accumulator := accumulator ∘ element
   void (*store)(const void* accumulators, void* elements, int64_t count);    // null where they are the elements' type
 };

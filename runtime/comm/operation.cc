@@ -90,22 +90,23 @@ Status combineInOrder(const Collective& op, const std::vector<Contribution>& con
   int width = copyWidth(op.dtype);
   SW_ASSIGN_OR_RETURN(Combination combination, combinationOf(op.combiner, op.dtype));
   alignas(64) char accumulators[kChunkElements * 8];
-  alignas(64) char packed[kChunkElements * 8];
+  alignas(64) char packed[kChunkElements * 8], packedFirst[kChunkElements * 8];
   for (int64_t at = begin; at < end; at += kChunkElements) {
     int64_t count = std::min(kChunkElements, end - at);
-    bool first = true;
-    for (const Contribution& source : contributions) {
-      const char* elements;
-      if (source.packed) {
-        elements = source.packed + (at - source.packedFrom) * width;
-      } else if (isContiguous(*source.block)) {
-        elements = static_cast<const char*>(source.block->data) + at * width;
-      } else {
-        packElements(*source.block, width, at, count, packed);
-        elements = packed;
-      }
-      (first ? combination.load : combination.combine)(elements, accumulators, count);
-      first = false;
+    auto elementsOf = [&](const Contribution& source, char* room) -> const char* {
+      if (source.packed) return source.packed + (at - source.packedFrom) * width;
+      if (isContiguous(*source.block)) return static_cast<const char*>(source.block->data) + at * width;
+      packElements(*source.block, width, at, count, room);
+      return room;
+    };
+    const char* first = elementsOf(contributions[0], packedFirst);
+    if (contributions.size() == 1) {
+      combination.load(first, accumulators, count);
+    } else {
+      combination.combineTwo(first, elementsOf(contributions[1], packed), accumulators, count);
+    }
+    for (size_t i = 2; i < contributions.size(); ++i) {
+      combination.combine(elementsOf(contributions[i], packed), accumulators, count);
     }
     const char* result = accumulators;
     if (combination.store) {
