@@ -106,16 +106,17 @@ void measureThreads(int size) {
 }
 
 void measureProcesses() {
-  auto joined = joinProcesses("mpi", std::chrono::seconds(60), {});
-  check(joined.status());
-  ProcessLink& link = **joined;
-  {
-    ProcessFabric fabric(link, link.numProcesses());
-    OwnAllReducer reducer(fabric.world(link.process()));
-    measure(reducer, link.process(), link.numProcesses());
+  ProcessLink::Ending ending;
+  ending.tell = [](const Status& reason) { std::fprintf(stderr, "allreduce_bench: %s\n", reason.message().c_str()); };
+  ending.exit = [](StatusCode code) { std::_Exit(static_cast<int>(code)); };
+  auto link = joinProcesses("mpi", std::chrono::seconds(60), ending);
+  if (!link->failed()) {
+    ProcessFabric fabric(*link, link->numProcesses());
+    OwnAllReducer reducer(fabric.world(link->process()));
+    measure(reducer, link->process(), link->numProcesses());
   }
-  check(link.settle(Status()));
-  link.leave();
+  check(link->settle(Status()));
+  check(link->leave());
 }
 
 int numberIn(const char* variable) {
@@ -124,7 +125,7 @@ int numberIn(const char* variable) {
 }
 
 int run(const std::vector<std::string>& arguments) {
-  int rank = numberIn("OMPI_COMM_WORLD_RANK"), size = launchedProcesses();
+  int rank = numberIn("OMPI_COMM_WORLD_RANK"), size = numberIn("OMPI_COMM_WORLD_SIZE");
   std::string how = arguments.empty() ? "" : arguments[0];
   if (how == "threads" && arguments.size() == 2) {
     measureThreads(std::atoi(arguments[1].c_str()));
