@@ -68,7 +68,7 @@ StatusOr<plan::Plan> compile(const CompileOptions& options) {
   emit.writeWeights = options.writeWeights;
   if (options.verbose) emit.progress = printProgress;
   SW_ASSIGN_OR_RETURN(EmittedPlan emitted, buildPlan(*module, emit.target));
-  if (options.memoryLimit > 0) SW_RETURN_IF_ERROR(checkMemoryLimit(emitted.plan, options.memoryLimit));
+  if (options.memoryLimit > 0) SW_RETURN_IF_ERROR(limitMemory(emitted.plan, options.memoryLimit));
   if (options.dryRun) return std::move(emitted.plan);
   return writePlan(std::move(emitted), *module, emit);
 }

@@ -7,8 +7,6 @@
 namespace shardwright {
 namespace {
 
-int64_t neededBy(const RankReport& rank) { return rank.weightBytes + rank.stateBytes + rank.peakBytes; }
-
 std::string coordinatesText(const RankReport& rank) {
   std::string text;
   for (const auto& [axis, coordinate] : rank.coordinates)
@@ -18,18 +16,20 @@ std::string coordinatesText(const RankReport& rank) {
 
 }  // namespace
 
-Status checkMemoryLimit(const plan::Plan& plan, int64_t bytes) {
+Status limitMemory(plan::Plan& plan, int64_t bytes) {
+  plan.set_memory_limit_bytes(bytes);
   SW_ASSIGN_OR_RETURN(PlanReport report, reportPlan(plan, ""));
-  auto most = std::max_element(report.ranks.begin(), report.ranks.end(),
-                               [](const RankReport& a, const RankReport& b) { return neededBy(a) < neededBy(b); });
-  if (most == report.ranks.end() || neededBy(*most) <= bytes) return Status();
+  auto most = std::max_element(report.ranks.begin(), report.ranks.end(), [](const RankReport& a, const RankReport& b) {
+    return a.memory.totalBytes() < b.memory.totalBytes();
+  });
+  if (most == report.ranks.end() || most->memory.totalBytes() <= bytes) return Status();
   std::string sizes;
   for (const auto& [name, value] : report.assumed)
     sizes += (sizes.empty() ? " at " : ", ") + name + "=" + std::to_string(value);
   return userError("--memory-limit " + std::to_string(bytes) + ": rank " + std::to_string(most->rank) +
-                   coordinatesText(*most) + " needs " + std::to_string(neededBy(*most)) +
-                   " bytes: " + std::to_string(most->weightBytes) + " of weights and " +
-                   std::to_string(most->stateBytes + most->peakBytes) + " of other values" + sizes +
+                   coordinatesText(*most) + " needs " + std::to_string(most->memory.totalBytes()) +
+                   " bytes: " + std::to_string(most->memory.weightBytes) + " of weights and " +
+                   std::to_string(most->memory.stateBytes + most->memory.peakBytes) + " of other values" + sizes +
                    "; use a mesh with more ranks on tp or pp, more --microbatches, or smaller sizes with --assume");
 }
 

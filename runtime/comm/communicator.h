@@ -92,6 +92,9 @@ class World {
   // Makes every wait of every rank return kEnvironment with this message (the first one wins); idempotent.
   virtual void abort(const Status& reason) = 0;
   virtual void setDeadline(std::chrono::milliseconds perWait) = 0;
+  // No more messages than this are on their way on a channel at once. With a world that keeps memory for messages, the first one of a
+  // size makes room for so many, so that later runs allocate nothing however far a sender gets ahead.
+  virtual void expectMessages(int) {}
 
   // Bytes of tensors that this rank has sent so far to ranks whose memory it does not share.
   virtual int64_t networkBytes() const { return 0; }

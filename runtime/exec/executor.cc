@@ -26,6 +26,9 @@ Status Executor::loadParts() {
     return userError("state ('" + plan.states(0).name() + "') cannot be kept yet; compile without --shard's \"state\"");
   }
   parts_.rank = parts_.world.rank();
+  uint32_t microbatches = 1;  // of which a channel carries one message each
+  for (const plan::Entry& entry : plan.entries()) microbatches = std::max(microbatches, entry.microbatches());
+  parts_.world.expectMessages(static_cast<int>(microbatches));
   parts_.stage = stageOf(plan.mesh(), parts_.rank);
   ExprTable::Symbols symbols = image_->table().noSymbols();
   image_->table().bindCoordinates(parts_.rank, symbols);

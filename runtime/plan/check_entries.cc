@@ -208,9 +208,11 @@ void checkTarget(const plan::Plan& plan, Findings& findings) {
   findings.require(plan.target().kind() == "cpu" || plan.target().kind() == "cuda", 29, "target",
                    quoted(plan.target().kind()), "cpu or cuda");
   for (const plan::Expected& e : plan.expected()) {
-    bool holds = std::isfinite(e.seconds()) && e.seconds() >= 0 && e.peak_bytes() >= 0 && e.weight_bytes() >= 0;
-    findings.require(holds, 29, "expected stage " + std::to_string(e.stage()), "a number below 0", "times and bytes");
+    bool holds = std::isfinite(e.seconds()) && e.seconds() >= 0;
+    findings.require(holds, 29, "expected stage " + std::to_string(e.stage()), std::to_string(e.seconds()), "a time");
   }
+  findings.require(plan.memory_limit_bytes() >= 0, 29, "memory limit", std::to_string(plan.memory_limit_bytes()),
+                   "a number of bytes, or 0 for none");
 }
 
 }  // namespace

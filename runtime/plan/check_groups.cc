@@ -75,6 +75,14 @@ class MeetingCheck {
     findings_.require(holds, 20, where, "peers that are no permutation", "for each member another one of the group");
   }
 
+  // Of what the members have together, as one of them knows it: the input's, with all members' parts of what is gathered.
+  std::vector<int64_t> wholeDims(const plan::CollectiveStep& c, size_t member) const {
+    std::vector<int64_t> dims = dimsOf(c.input(), member);
+    const bool gathers = c.kind() == plan::CollectiveStep::ALL_GATHER || c.kind() == plan::CollectiveStep::ALL_TO_ALL;
+    if (gathers && c.dim() < dims.size()) dims[c.dim()] = -1;  // the parts say it
+    return dims;
+  }
+
   void extents(const plan::CollectiveStep& c, size_t mine, const std::string& kind, const std::string& where) {
     using Step = plan::CollectiveStep;
     std::vector<int64_t> in = dimsOf(c.input(), mine), out = dimsOf(c.output(), mine);
@@ -109,11 +117,12 @@ class MeetingCheck {
         holds = in == out;
         break;
     }
+    holds = holds && (c.kind() == Step::PERMUTE || wholeDims(c, mine) == wholeDims(c, 0));
     bool positive = std::all_of(parts.begin(), parts.end(), [](int64_t x) { return x >= 0; });
     findings_.require(holds && positive, 20, where,
                       kind + " from " + text(in) + " to " + text(out) + " with parts " + text(parts) +
                           (c.kind() == Step::ALL_TO_ALL ? " and split parts " + text(splits) : ""),
-                      "dims that the members' parts add up to");
+                      "dims that the members' parts add up to, on all of them alike");
   }
 
   static std::string text(const std::vector<int64_t>& dims) {

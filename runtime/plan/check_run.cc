@@ -75,6 +75,11 @@ class EntryRun {
     const CommEvent* send;
     uint32_t microbatch;
   };
+  // From a rank to a rank. One step sends there and one receives, so that equal dims cannot hide that two values are swapped.
+  struct Channel {
+    const CommEvent *sender = nullptr, *receiver = nullptr;
+    std::deque<Message> messages;
+  };
 
   const std::vector<ProgramRun>& runs(size_t place) const {
     return runs_[static_cast<size_t>(at_.classes.stage(ranks_[place]))];
@@ -125,7 +130,9 @@ class EntryRun {
     if (e.kind == CommEvent::kSend) {
       int to = peer(place, e);
       if (to < 0) return false;
-      channels_[{place, static_cast<size_t>(to), e.step->transfer().channel()}].push_back({&e, microbatch(place)});
+      Channel& channel = channels_[{place, static_cast<size_t>(to), e.step->transfer().channel()}];
+      useAlone(place, e, channel.sender);
+      channel.messages.push_back({&e, microbatch(place)});
     } else if (e.kind == CommEvent::kJoin) {
       join(place, e);
     } else if (e.kind == CommEvent::kAwait && !isComplete(place, e.awaited)) {
@@ -136,6 +143,15 @@ class EntryRun {
       enter(place);
     }
     return true;
+  }
+
+  // The end of a channel that this step uses, and no other.
+  void useAlone(size_t place, const CommEvent& e, const CommEvent*& end) {
+    if (!end) end = &e;
+    findings_.require(end->step == e.step, 23, where(place, e),
+                      "channel " + std::to_string(e.step->transfer().channel()) + ", which " +
+                          inStep(*end->program, *end->step) + " uses for the same peer",
+                      "a channel of its own for each value");
   }
 
   Group& groupOf(size_t place, const CommEvent& e) {
@@ -178,8 +194,10 @@ class EntryRun {
     }
     int from = peer(place, e);
     if (from < 0) return false;
-    std::deque<Message>& queue = channels_[{static_cast<size_t>(from), place, e.step->transfer().channel()}];
+    Channel& channel = channels_[{static_cast<size_t>(from), place, e.step->transfer().channel()}];
+    std::deque<Message>& queue = channel.messages;
     if (queue.empty()) return false;
+    useAlone(place, e, channel.receiver);
     const Message& message = queue.front();
     if (message.send->payload != e.payload || message.microbatch != microbatch(place))
       findings_.add(23, where(place, e),
@@ -223,7 +241,8 @@ class EntryRun {
   void report() {
     for (size_t i = 0; i < ranks_.size(); ++i)
       if (!isDone(i)) return reportWait(i);
-    for (const auto& [key, queue] : channels_) {
+    for (const auto& [key, used] : channels_) {
+      const std::deque<Message>& queue = used.messages;
       if (queue.empty()) continue;
       auto [from, to, channel] = key;
       const CommEvent& e = *queue.front().send;
@@ -244,7 +263,7 @@ class EntryRun {
   std::vector<std::vector<ProgramRun>> runs_;  // by stage
   std::map<int, size_t> place_;                // of ranks
   std::vector<State> states_;
-  std::map<std::tuple<size_t, size_t, uint32_t>, std::deque<Message>> channels_;
+  std::map<std::tuple<size_t, size_t, uint32_t>, Channel> channels_;
   std::map<std::pair<uint32_t, int>, Group*> groups_;
   std::map<std::vector<int>, Group> groupOfRanks_;
 };

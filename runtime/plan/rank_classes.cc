@@ -29,21 +29,7 @@ std::vector<uint32_t> exprsOfStage(const plan::Plan& plan, const std::vector<uin
   return {exprs.begin(), exprs.end()};
 }
 
-void addWithCalled(const plan::Plan& plan, uint32_t program, std::set<uint32_t>& found) {
-  if (!found.insert(program).second) return;
-  for (const plan::Step& s : plan.programs(static_cast<int>(program)).steps())
-    for (uint32_t called : s.call().programs()) addWithCalled(plan, called, found);
-}
-
 }  // namespace
-
-std::vector<uint32_t> programsOfStage(const plan::Plan& plan, const std::vector<const plan::Entry*>& entries,
-                                      int stage) {
-  std::set<uint32_t> found;
-  for (const plan::Entry* e : entries)
-    for (uint32_t chunk : e->stages(stage).chunks()) addWithCalled(plan, chunk, found);
-  return {found.begin(), found.end()};
-}
 
 StatusOr<RankClasses> RankClasses::make(const PlanUnderCheck& checked, const ExprTable::Symbols& sizes) {
   RankClasses classes;

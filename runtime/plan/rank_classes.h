@@ -7,6 +7,7 @@
 
 #include "runtime/plan/mesh_ranks.h"
 #include "runtime/plan/plan_checks.h"
+#include "runtime/plan/rank_memory.h"
 
 namespace shardwright {
 
@@ -48,10 +49,6 @@ class RankClasses {
   std::map<uint32_t, std::vector<int64_t>> peers_;  // by expression: its value on every rank
   std::vector<GroupInstances> groups_;
 };
-
-// The programs that ranks of the stage run in any of the entries, called ones included; ascending, each once.
-std::vector<uint32_t> programsOfStage(const plan::Plan& plan, const std::vector<const plan::Entry*>& entries,
-                                      int stage);
 
 // What a check at sizes looks at.
 struct SizesUnderCheck {

@@ -25,6 +25,7 @@ class Reporter {
       if (!s.run_time()) report_.assumed.emplace_back(s.name(), s.assumed());
     for (const plan::Port& p : plan_.inputs()) report_.inputs.push_back(port(p));
     for (const plan::Port& p : plan_.outputs()) report_.outputs.push_back(port(p));
+    report_.memoryLimitBytes = plan_.memory_limit_bytes();
     SW_RETURN_IF_ERROR(chooseEntry(entryName));
     for (int rank = 0; rank < numRanks(plan_.mesh()); ++rank) SW_RETURN_IF_ERROR(addRank(rank));
     for (int stage = 0; stage < numStages(plan_.mesh()); ++stage) SW_RETURN_IF_ERROR(addStage(stage));
@@ -75,19 +76,6 @@ class Reporter {
     return table_.evaluate(symbols, values_);
   }
 
-  // The programs that a stage runs in an entry, with those that they call.
-  std::vector<uint32_t> programsOf(const plan::Entry& entry, int stage) const {
-    std::vector<uint32_t> found;
-    for (uint32_t chunk : entry.stages(stage).chunks()) addWithCalled(chunk, found);
-    return found;
-  }
-  void addWithCalled(uint32_t program, std::vector<uint32_t>& found) const {
-    if (std::find(found.begin(), found.end(), program) != found.end()) return;
-    found.push_back(program);
-    for (const plan::Step& s : plan_.programs(static_cast<int>(program)).steps())
-      for (uint32_t called : s.call().programs()) addWithCalled(called, found);
-  }
-
   Status addRank(int rank) {
     SW_RETURN_IF_ERROR(evaluate(rank));
     RankReport r;
@@ -96,26 +84,9 @@ class Reporter {
     std::vector<int64_t> at = coordinatesOf(plan_.mesh(), rank);
     for (int i = 0; i < plan_.mesh().axes_size(); ++i)
       r.coordinates[plan_.mesh().axes(i).name()] = at[static_cast<size_t>(i)];
-    std::set<uint32_t> constants, states;
-    for (const plan::Entry& e : plan_.entries()) {
-      if (e.name() == "init") continue;
-      for (uint32_t p : programsOf(e, r.stage))
-        for (const plan::Buffer& b : plan_.programs(static_cast<int>(p)).buffers()) {
-          if (b.kind() == plan::Buffer::CONSTANT && constants.insert(b.source()).second) r.weightBytes += bytesOf(b);
-          if (b.kind() == plan::Buffer::STATE && states.insert(b.source()).second) r.stateBytes += bytesOf(b);
-        }
-    }
-    for (uint32_t chunk : entry_->stages(r.stage).chunks()) {
-      ProgramMemory memory = memoryOf(plan_, chunk, values_);
-      r.peakBytes = std::max(r.peakBytes, memory.peakBytes);
-      r.lowerBoundBytes = std::max(r.lowerBoundBytes, memory.lowerBoundBytes);
-    }
+    r.memory = memoryOfRank(plan_, {entry_}, r.stage, values_);
     report_.ranks.push_back(std::move(r));
     return Status();
-  }
-
-  int64_t bytesOf(const plan::Buffer& b) const {
-    return byteSize(static_cast<DType>(b.dtype()), std::max<int64_t>(values_[b.count()], 0));
   }
 
   Status addStage(int stage) {
@@ -126,10 +97,10 @@ class Reporter {
     std::set<std::string> nodes;
     for (const RankReport& rank : report_.ranks) {
       if (rank.stage != stage) continue;
-      result.weightBytes = std::max(result.weightBytes, rank.weightBytes);
-      result.temporaryBytes = std::max(result.temporaryBytes, rank.peakBytes);
+      result.weightBytes = std::max(result.weightBytes, rank.memory.weightBytes);
+      result.temporaryBytes = std::max(result.temporaryBytes, rank.memory.peakBytes);
     }
-    for (uint32_t program : programsOf(*entry_, stage)) {
+    for (uint32_t program : programsOfStage(plan_, {entry_}, stage)) {
       const plan::Program& p = plan_.programs(static_cast<int>(program));
       result.programs.push_back(p.name());
       for (const plan::Step& s : p.steps()) {
@@ -176,9 +147,7 @@ class Reporter {
     costs.seconds = [&](int stage, const plan::Entry::Action& action) {
       double seconds = 0;
       const plan::Entry::StagePrograms& programs = entry_->stages(stage);
-      std::vector<uint32_t> called;
-      addWithCalled(programs.chunks(static_cast<int>(action.chunk())), called);
-      for (uint32_t program : called)
+      for (uint32_t program : programsBelow(plan_, programs.chunks(static_cast<int>(action.chunk()))))
         for (const plan::Step& s : plan_.programs(static_cast<int>(program)).steps()) seconds += s.predicted_seconds();
       return seconds;
     };

@@ -9,6 +9,7 @@
 
 #include "runtime/base/status.h"
 #include "runtime/plan/plan.pb.h"
+#include "runtime/plan/rank_memory.h"
 #include "runtime/plan/schedule.h"
 
 namespace shardwright {
@@ -22,10 +23,7 @@ struct PortReport {
 struct RankReport {
   int rank = 0, stage = 0;
   std::map<std::string, int64_t> coordinates;
-  int64_t weightBytes = 0;      // of the constants that the stage's programs use in a run
-  int64_t stateBytes = 0;       // at capacity
-  int64_t peakBytes = 0;        // of temporaries, as packed
-  int64_t lowerBoundBytes = 0;  // of temporaries: no packing needs less
+  RankMemory memory;  // of the entry's runs
 };
 
 struct StepReport {
@@ -69,8 +67,9 @@ struct PlanReport {
   std::vector<PortReport> inputs, outputs;
   std::vector<RankReport> ranks;
   std::vector<StageReport> stages;
-  double predictedSeconds = 0;  // of one run: of the slowest stage, or of the pipeline under its schedule
-  std::string schedule;         // of a pipeline's microbatches; empty otherwise
+  int64_t memoryLimitBytes = 0;  // that no rank passes at the assumed sizes; 0: none was stated
+  double predictedSeconds = 0;   // of one run: of the slowest stage, or of the pipeline under its schedule
+  std::string schedule;          // of a pipeline's microbatches; empty otherwise
   uint32_t microbatches = 1;
   Timeline timeline;        // predicted, by stage
   double idleFraction = 0;  // of the timeline

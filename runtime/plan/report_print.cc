@@ -26,8 +26,9 @@ std::string portText(const PortReport& p) {
 std::string rankText(const RankReport& r) {
   std::vector<std::string> at;
   for (const auto& [axis, coordinate] : r.coordinates) at.push_back(axis + "=" + std::to_string(coordinate));
-  return "  " + padded(std::to_string(r.rank), 6) + padded(joined(at, " "), 20) + padded(bytesText(r.weightBytes), 14) +
-         padded(bytesText(r.stateBytes), 14) + padded(bytesText(r.peakBytes), 14) + bytesText(r.lowerBoundBytes) + "\n";
+  return "  " + padded(std::to_string(r.rank), 6) + padded(joined(at, " "), 20) +
+         padded(bytesText(r.memory.weightBytes), 14) + padded(bytesText(r.memory.stateBytes), 14) +
+         padded(bytesText(r.memory.peakBytes), 14) + bytesText(r.memory.lowerBoundBytes) + "\n";
 }
 
 // What each stage holds: a line of the table.
@@ -118,6 +119,7 @@ std::string reportText(const PlanReport& report, int rank, StepListing steps) {
       "mesh     " + (axes.empty() ? "one device" : joined(axes, ", ") + ": " + std::to_string(ranks) + " ranks") + "\n";
   text += "entry    " + report.entry + (report.entries.size() > 1 ? " of " + joined(report.entries, ", ") : "") + "\n";
   if (!sizes.empty()) text += "assumed  " + joined(sizes, ", ") + "\n";
+  if (report.memoryLimitBytes > 0) text += "limit    " + std::to_string(report.memoryLimitBytes) + " B per rank\n";
   text += "inputs\n";
   for (const PortReport& p : report.inputs) text += "  " + portText(p) + "\n";
   text += "outputs\n";
@@ -158,10 +160,10 @@ std::string reportJson(const PlanReport& report, int rank) {
     json["ranks"].push_back({{"rank", r.rank},
                              {"coordinates", r.coordinates},
                              {"stage", r.stage},
-                             {"weightBytes", r.weightBytes},
-                             {"stateBytes", r.stateBytes},
-                             {"peakBytes", r.peakBytes},
-                             {"lowerBoundBytes", r.lowerBoundBytes}});
+                             {"weightBytes", r.memory.weightBytes},
+                             {"stateBytes", r.memory.stateBytes},
+                             {"peakBytes", r.memory.peakBytes},
+                             {"lowerBoundBytes", r.memory.lowerBoundBytes}});
   }
   for (const StageReport& s : report.stages) {
     Json totals = Json::object(), steps = Json::array();
@@ -170,6 +172,7 @@ std::string reportJson(const PlanReport& report, int rank) {
     json["collectives"].push_back(std::move(totals));
     json["steps"].push_back(std::move(steps));
   }
+  json["memoryLimit"] = report.memoryLimitBytes;
   json["predictedSeconds"] = report.predictedSeconds;
   json["microbatches"] = report.microbatches;
   json["stageSeconds"] = Json::array();

@@ -140,6 +140,19 @@ class RefusalTest(TemporaryFolderTest):
         view = runTool("shardc", MODELS / "gpt2" / "model.onnx", "--mesh", "tp=2", "--memory-limit", "1600000", "--dry-run")
         self.assertEqual(view.returncode, 0, view.stderr)
 
+    def test_memory_limit_that_the_plan_states(self):
+        """The checker proves it of every rank again, whoever has the plan."""
+        plan = self.folder / "limited.plan"
+        compiled = runTool("shardc", MODELS / "gpt2" / "model.onnx", "-o", plan, "--mesh", "pp=2", "--microbatches", "2",
+                           "--memory-limit", "2500000")
+        self.assertEqual(compiled.returncode, 0, compiled.stderr)
+        report = json.loads(runTool("shardview", plan, "--json").stdout)
+        self.assertEqual(report["memoryLimit"], 2500000)
+        for rank in report["ranks"]:
+            self.assertLessEqual(rank["weightBytes"] + rank["peakBytes"], 2500000)
+        verified = runTool("shardview", plan, "--verify")
+        self.assertEqual(verified.returncode, 0, verified.stderr)
+
     def test_folder_that_is_no_plan(self):
         foreign = self.folder / "mine"
         foreign.mkdir()

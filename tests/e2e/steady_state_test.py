@@ -19,6 +19,8 @@ FULL_SIZE = ["bert-base", "gpt2-124m", "llama-1b", "resnet50", "vit-b16"]
 NAMES = ["gpt2", "llama", "llama-attention", "minilm", "mixtral", "resnet", "vit"]
 # Sizes at which every rank has work, unlike a batch of 1 on two ranks.
 MESHES = {"whole": [], "tp2": ["--mesh", "tp=2"], "dp2": ["--mesh", "dp=2", "--assume", "batch=3"],
+          "pp2": ["--mesh", "pp=2", "--microbatches", "2", "--schedule", "gpipe"],
+          "pp2_tp2": ["--mesh", "pp=2,tp=2", "--microbatches", "3", "--schedule", "interleaved"],
           "tp4": ["--mesh", "tp=4"], "dp2_tp2": ["--mesh", "dp=2,tp=2", "--assume", "batch=3"]}
 # What oneDNN allocates itself in one execution of a primitive, at most; it differs by the primitive and its number of operands.
 LIBRARY_ALLOCATIONS_PER_CALL = 10
@@ -123,6 +125,10 @@ for model in NAMES:
         addTest("two_compilations_are_byte_identical", SteadyStateTest.identical, model, mesh)
         if mesh != "dp2_tp2":
             addTest("allocations", SteadyStateTest.allocations, model, mesh)
+
+for model in ("gpt2", "mixtral", "resnet"):
+    for mesh in ("pp2", "pp2_tp2"):
+        addTest("allocations", SteadyStateTest.allocations, model, mesh)
 
 for model in FULL_SIZE:
     for mesh in ("whole", "tp2", "tp4"):

@@ -58,7 +58,7 @@ StatusOr<std::vector<HostTensor>> inputsOf(const RandomCase& made, const Session
 StatusOr<int64_t> neededBytes(const plan::Plan& plan) {
   SW_ASSIGN_OR_RETURN(const PlanReport report, reportPlan(plan, ""));
   int64_t most = 0;
-  for (const RankReport& rank : report.ranks) most = std::max(most, rank.weightBytes + rank.peakBytes);
+  for (const RankReport& rank : report.ranks) most = std::max(most, rank.memory.totalBytes());
   return most;
 }
 

@@ -74,7 +74,7 @@ class LocalWorld final : public World {
   Status send(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) override {
     if (state_->run->failed()) return state_->run->failure();
     SW_RETURN_IF_ERROR(checkMessage(peer, dtype, name));
-    mailbox(rank_, peer, channel).put(block, dtype, copyWidth(dtype));
+    mailbox(rank_, peer, channel).put(block, dtype, copyWidth(dtype), messagesAtOnce_);
     state_->run->waiter(peer).wake();
     return Status();
   }
@@ -95,6 +95,7 @@ class LocalWorld final : public World {
 
   void abort(const Status& reason) override { state_->run->abort(reason); }
   void setDeadline(std::chrono::milliseconds perWait) override { *deadline_ = perWait; }
+  void expectMessages(int atOnce) override { messagesAtOnce_ = atOnce; }
 
  private:
   Status checkMessage(int peer, DType dtype, const std::string& name) const {
@@ -119,6 +120,7 @@ class LocalWorld final : public World {
 
   std::shared_ptr<LocalFabric::State> state_;
   const int rank_;
+  int messagesAtOnce_ = 1;
   std::shared_ptr<std::chrono::milliseconds> deadline_ =
       std::make_shared<std::chrono::milliseconds>(std::chrono::seconds(60));
   std::map<std::pair<std::string, std::vector<int>>, int> alike_;

@@ -13,10 +13,11 @@
 
 namespace shardwright {
 
-// Memory is kept: once as many messages of as many bytes have been under way as ever will be, nothing is allocated.
+// Memory is kept. The first message of a size makes room for `atOnce` ones: as long as no more are on their way, no later one of that
+// size or below allocates.
 class Mailbox {
  public:
-  void put(const StridedBlock& block, DType dtype, int width);
+  void put(const StridedBlock& block, DType dtype, int width, int atOnce);
 
   bool empty() const { return arrived_.load() == taken_.load(); }
 
@@ -25,13 +26,17 @@ class Mailbox {
 
  private:
   struct Message {
-    std::vector<char> bytes;
+    std::unique_ptr<char[]> bytes;
     DType dtype = DType::kUndefined;
-    int64_t count = 0;
+    int64_t count = 0, sizeBytes = 0;
   };
 
+  void makeRoom(size_t messages);
+  void makeRoomFor(int64_t sizeBytes);
+
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Message>> ring_;  // message k is at k modulo the size, which only grows
+  std::vector<Message> ring_;  // message k is at k modulo the size, which only grows
+  int64_t roomBytes_ = 0;      // of every message
   std::atomic<uint64_t> arrived_{0}, taken_{0};
 };
 

@@ -89,6 +89,7 @@ class ProcessWorld final : public World {
     *deadline_ = perWait;
     local_->setDeadline(perWait);
   }
+  void expectMessages(int atOnce) override { local_->expectMessages(atOnce); }
 
   int64_t networkBytes() const override { return state_->networkBytes[static_cast<size_t>(rank_)]; }
 

@@ -71,6 +71,35 @@ TEST(Allocations, none_in_steady_state_with_sizes_seen_before) {
   EXPECT_EQ(allocationsOf(p.plan, ".", 10, true), 0);
 }
 
+// However far a sender gets ahead of its receiver, who kept up with it before.
+TEST(Allocations, none_of_messages_once_one_as_large_was_sent) {
+  if (!SHARDWRIGHT_COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer owns the allocator";
+  LocalFabric fabric(1);
+  std::unique_ptr<World> world = fabric.world(0);
+  world->expectMessages(5);
+  std::vector<float> values(60, 2.5f), received(60);
+  auto floats = [](std::vector<float>& of, int64_t count) {
+    StridedBlock block;
+    block.data = of.data(), block.rank = 1, block.dims[0] = count, block.strides[0] = 1;
+    return block;
+  };
+  auto exchange = [&](const std::vector<int64_t>& counts) {
+    for (int64_t count : counts) EXPECT_TRUE(world->send(0, 3, floats(values, count), DType::kFloat32, "h").ok());
+    for (int64_t count : counts) {
+      EXPECT_TRUE(world->receive(0, 3, floats(received, count), DType::kFloat32, "h").ok());
+      EXPECT_EQ(received[static_cast<size_t>(count - 1)], 2.5f);
+    }
+  };
+  exchange({7, 60});
+  numAllocations = 0;
+  for (const std::vector<int64_t>& counts : {std::vector<int64_t>{60, 7, 60, 60, 7}, {60, 60, 60, 60, 60}}) {
+    isCounted = true;
+    exchange(counts);
+    isCounted = false;
+  }
+  EXPECT_EQ(numAllocations, 0);
+}
+
 // oneDNN allocates five or six small blocks per execution; nothing else does.
 TEST(Allocations, of_a_matmul_are_the_librarys_alone) {
   if (!SHARDWRIGHT_COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer owns the allocator";

@@ -336,8 +336,10 @@ const Mutation kMutations[] = {
     {29, "target_unknown", "decoder", [](plan::Plan& p) { p.mutable_target()->set_kind("tpu"); }},
     {29, "time_below_0", "pipeline", [](plan::Plan& p) { p.mutable_expected(1)->set_seconds(-1); }},
 
-    {30, "peak_beyond_the_expected_one", "pipeline",
-     [](plan::Plan& p) { p.mutable_expected(1)->set_peak_bytes(128 + 128 + 64 - 1); }},
+    {29, "memory_limit_below_0", "pipeline", [](plan::Plan& p) { p.set_memory_limit_bytes(-1); }},
+
+    {30, "more_than_the_memory_limit", "pipeline", [](plan::Plan& p) { p.set_memory_limit_bytes(128 + 128 + 64 - 1); }},
+    {30, "states_beyond_the_memory_limit", "decoder", [](plan::Plan& p) { p.set_memory_limit_bytes(144 + 6144 + 640 - 1); }},
 };
 
 class BadPlan : public testing::TestWithParam<Mutation> {};

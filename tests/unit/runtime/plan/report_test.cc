@@ -25,11 +25,11 @@ TEST(Report, numbers_are_those_of_the_plan_at_the_assumed_sizes) {
   EXPECT_EQ(report->entry, "prefill");
   ASSERT_EQ(report->ranks.size(), 4u);
   // w1 [6, 5] and the scaled bias [6] in float32; state [2, 128, 6].
-  EXPECT_EQ(report->ranks[3].weightBytes, (30 + 6) * 4);
-  EXPECT_EQ(report->ranks[3].stateBytes, 2 * 128 * 6 * 4);
+  EXPECT_EQ(report->ranks[3].memory.weightBytes, (30 + 6) * 4);
+  EXPECT_EQ(report->ranks[3].memory.stateBytes, 2 * 128 * 6 * 4);
   // h is 10 rows of 5, its successor 10 of 6; both alive at step 1.
-  EXPECT_EQ(report->ranks[3].peakBytes, 256 + 256);
-  EXPECT_EQ(report->ranks[3].lowerBoundBytes, 512);
+  EXPECT_EQ(report->ranks[3].memory.peakBytes, 256 + 256);
+  EXPECT_EQ(report->ranks[3].memory.lowerBoundBytes, 512);
   EXPECT_EQ(report->ranks[2].coordinates, (std::map<std::string, int64_t>{{"dp", 1}, {"tp", 0}}));
   ASSERT_EQ(report->stages.size(), 1u);
   EXPECT_EQ(report->stages[0].collectives["all-reduce"].count, 1);
@@ -63,6 +63,7 @@ TEST(Report, json_has_the_keys_that_others_read) {
   EXPECT_EQ(json["inputs"][0]["sharding"][0][0], "dp");
   EXPECT_EQ(json["ranks"][1]["weightBytes"], 144);
   EXPECT_EQ(json["ranks"][1]["peakBytes"], 512);
+  EXPECT_EQ(json["memoryLimit"], 8192);
   EXPECT_EQ(json["collectives"][0]["all-reduce"]["count"], 1);
   nlohmann::json reduce = json["steps"][0][2];
   EXPECT_EQ(reduce["kind"], "collective");

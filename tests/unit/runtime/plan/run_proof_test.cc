@@ -47,6 +47,21 @@ void useKernel(PipelinePlan& p, int program, int at, uint32_t buffer) {  // inst
   *step(p, program, at).mutable_kernel()->add_outputs() = p.view(buffer);
 }
 
+// A transfer to the same peer, right after the step.
+plan::TransferStep& addTransferBeside(PipelinePlan& p, int program, int at, const std::string& name, uint32_t channel) {
+  plan::Program& to = *p.plan.mutable_programs(program);
+  plan::Step added = to.steps(at);
+  added.set_name(name), added.set_nodes(0, "/" + to.name() + "/" + name);
+  added.mutable_transfer()->set_channel(channel);
+  *to.add_steps() = added;
+  for (int i = to.steps_size() - 1; i > at + 1; --i) to.mutable_steps()->SwapElements(i, i - 1);
+  for (plan::Step& s : *to.mutable_steps())
+    if (s.has_wait() && static_cast<int>(s.wait().step()) > at) s.mutable_wait()->set_step(s.wait().step() + 1);
+  for (plan::Buffer& b : *to.mutable_buffers())
+    b.set_first_step(0), b.set_last_step(static_cast<uint32_t>(to.steps_size() - 1));
+  return *to.mutable_steps(at + 1)->mutable_transfer();
+}
+
 const Fault kFaults[] = {
     {"receive_that_is_missing",
      "P23: entry 'main' rank 0 program 'forward0' step 'send' (node '/forward0/send') of 'forward0.h': found 4 sends "
@@ -180,11 +195,65 @@ const Fault kFaults[] = {
      "batch=9, "
      "batch.part=2",
      [](PipelinePlan& p) { p.plan.mutable_programs(4)->mutable_buffers(1)->set_count(p.expr("14 - batch + 8")); }},
-    {"peak_beyond_what_was_promised",
-     "P30: program 'forward1' on rank 2 (and 3 alike): found a peak of 256 bytes, allowed at most the expected 192",
+    {"two_values_on_one_channel",  // of equal dims and type, taken in the other order
+     "P23: entry 'main' rank 1 program 'forward0' step 'second' (node '/forward0/second') of 'forward0.h' of "
+     "microbatch "
+     "0: found channel 0, which program 'forward0' step 'send' (node '/forward0/send') uses for the same peer",
      [](PipelinePlan& p) {
-       plan::Expected* expected = p.plan.add_expected();
-       expected->set_stage(1), expected->set_peak_bytes(192);
+       addTransferBeside(p, 0, 6, "second", 0);
+       addTransferBeside(p, 1, 0, "second", 0);
+     }},
+    {"transfers_of_one_channel_in_another_order",
+     "P23: entry 'main' rank 1 program 'forward0' step 'second' (node '/forward0/second') of 'forward0.h' of "
+     "microbatch "
+     "0: found channel 0, which",
+     [](PipelinePlan& p) {  // the second value is another part of the first one's buffer
+       *addTransferBeside(p, 0, 6, "second", 0).mutable_view() = p.view(0, "3*batch.part");
+       *addTransferBeside(p, 1, 0, "second", 0).mutable_view() = p.view(0, "3*batch.part");
+       p.plan.mutable_programs(1)->mutable_steps()->SwapElements(0, 1);
+     }},
+    {"members_that_list_different_groups",
+     "P21: program 'forward1' step 'reduce' (node '/forward1/reduce') on rank 3 (and 1 alike): found a guard that only "
+     "some members of the group pass",
+     [](PipelinePlan& p) {  // at one place tp 0 reduces over tp and tp 1 over dp
+       plan::SubAxis* dp = p.plan.add_groups()->add_axes();
+       dp->set_axis(0), dp->set_pre(1), dp->set_size(2);
+       plan::Program& program = *p.plan.mutable_programs(1);
+       plan::Step over = step(p, 1, 2);
+       over.set_name("over_dp"), over.set_nodes(0, "/forward1/over_dp"), over.set_async(false);
+       over.mutable_collective()->set_group(1), over.set_guard(p.expr("@tp") + 1);
+       *over.mutable_collective()->mutable_output() = p.view(0),
+       *over.mutable_collective()->mutable_input() = p.view(0);
+       step(p, 1, 2).set_guard(p.expr("-@tp + 1") + 1), step(p, 1, 4).set_guard(p.expr("-@tp + 1") + 1);
+       *program.add_steps() = over;
+       for (int i = 7; i > 3; --i) program.mutable_steps()->SwapElements(i, i - 1);
+       for (plan::Buffer& b : *program.mutable_buffers()) b.set_first_step(0), b.set_last_step(7);
+     }},
+    {"types_that_differ_within_a_collective", "P20: program 'forward1' step 'reduce' (node '/forward1/reduce'): found",
+     [](PipelinePlan& p) {
+       step(p, 1, 2).mutable_collective()->mutable_input()->set_dtype(static_cast<int32_t>(DType::kInt32));
+     }},
+    {"dims_that_differ_between_members",
+     "P20: program 'forward1' step 'reduce' (node '/forward1/reduce') on rank 3 (and 1 alike): found all-reduce from "
+     "[13] to [13]",
+     [](PipelinePlan& p) {
+       plan::CollectiveStep& c = *step(p, 1, 2).mutable_collective();
+       *c.mutable_input() = p.view(1, "7*batch.part - @tp"), *c.mutable_output() = p.view(2, "7*batch.part - @tp");
+       *step(p, 1, 5).mutable_kernel()->mutable_inputs(0) = *c.mutable_output();
+     }},
+    {"microbatch_that_one_stage_leaves_out", "P27: entry 'main' stage 1",
+     [](PipelinePlan& p) { actions(p, 1).RemoveLast(); }},
+    {"microbatch_that_one_stage_does_twice", "P27: entry 'main' stage 1",
+     [](PipelinePlan& p) { *actions(p, 1).Add() = actions(p, 1).Get(0); }},
+    {"microbatch_done_twice_instead_of_another", "P27: entry 'main' stage 2",
+     [](PipelinePlan& p) { actions(p, 2).Mutable(1)->set_microbatch(0); }},
+    {"memory_beyond_the_limit_on_one_stage",
+     "P30: stage 1 on rank 2 (and 3 alike): found 1024 bytes: 0 of weights, 0 of states, 1024 of temporaries, allowed "
+     "the "
+     "stated 1023",
+     [](PipelinePlan& p) {
+       p.plan.mutable_programs(1)->mutable_buffers(0)->set_count(p.expr("100*batch.part"));
+       p.plan.set_memory_limit_bytes(1023);
      }},
 };
 
