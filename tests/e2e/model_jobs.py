@@ -34,7 +34,7 @@ class ModelJobs(given_models.GivenModels):
         self.assertEqual(run.stdout.count("runs: median"), 1, run.stdout)
         counted = json.loads(report.read_text())
         self.assertEqual(counted["mpiBytes"], sum(rank["mpiBytes"] for rank in counted["ranks"]))
-        # What other processes' ranks hold has come too; a stage may have no weights.
-        self.assertTrue(all(rank["peakBytes"] > 0 for rank in counted["ranks"]), counted["ranks"])
-        self.assertGreater(counted["ranks"][-1]["weightBytes"], 0, counted["ranks"])
+        # What is told of the last process's ranks; others may have nothing of a small batch.
+        last = counted["ranks"][-1]
+        self.assertTrue(last["peakBytes"] > 0 and last["weightBytes"] > 0, counted["ranks"])
         return counted

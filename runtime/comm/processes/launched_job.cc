@@ -21,18 +21,18 @@ LaunchedJob launchedJob() {
   if (int count = numberIn("OMPI_COMM_WORLD_SIZE", 0)) {
     std::string space = textIn("PMIX_NAMESPACE"), server = textIn("PMIX_SERVER_URI2");
     return {count, numberIn("OMPI_COMM_WORLD_RANK", -1), numberIn("OMPI_COMM_WORLD_LOCAL_SIZE", 0),
-            numberIn("OMPI_COMM_WORLD_LOCAL_RANK", -1), space.empty() || server.empty() ? "" : space + "@" + server};
+            space.empty() || server.empty() ? "" : space + "@" + server};
   }
   // Slurm sets the number for a batch script too, which is one process; the step is srun's alone.
   std::string step = textIn("SLURM_STEP_ID");
   std::string name = step.empty() ? "" : "slurm-" + textIn("SLURM_JOB_ID") + "." + step;
   int count = numberIn("PMI_SIZE", 0);
   if (count > 0) {
-    return {count, numberIn("PMI_RANK", -1), numberIn("MPI_LOCALNRANKS", 0), numberIn("MPI_LOCALRANKID", -1), name};
+    return {count, numberIn("PMI_RANK", -1), numberIn("MPI_LOCALNRANKS", 0), name};
   }
   if (step.empty() || (count = numberIn("SLURM_STEP_NUM_TASKS", 0)) == 0) return {};
   int local = numberIn("SLURM_STEP_NUM_NODES", 0) == 1 ? count : 0;
-  return {count, numberIn("SLURM_PROCID", -1), local, numberIn("SLURM_LOCALID", -1), name};
+  return {count, numberIn("SLURM_PROCID", -1), local, name};
 }
 
 }  // namespace shardwright

@@ -8,8 +8,7 @@ namespace shardwright {
 struct LaunchedJob {
   int numProcesses = 0;  // 0 where there is no launcher
   int process = -1;      // -1: not said
-  // Those of this host, and which of them this one is; 0 and -1 where not said.
-  int numLocal = 0, localIndex = -1;
+  int numLocal = 0;      // those of this host; 0: not said
   // The same for all processes of this host, and no other job of it; "" where nothing is said that is so.
   std::string name;
   bool isOneHost() const { return numProcesses > 0 && numLocal == numProcesses; }

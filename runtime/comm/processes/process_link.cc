@@ -38,7 +38,7 @@ std::unique_ptr<ProcessLink> ProcessLink::join(StatusOr<const ShardwrightMpiTabl
   };
   if (job.process >= 0 && job.process < job.numProcesses) begin(job);
   Status started = mpi.ok() ? link->startMpi(*mpi, job) : mpi.status();
-  if (!link->life_) begin(started.ok() ? job : LaunchedJob{1, 0, 1, 0, ""});
+  if (!link->life_) begin(started.ok() ? job : LaunchedJob{1, 0, 1, ""});
   if (started.ok()) started = link->meet(timeout);
   if (!started.ok()) (void)link->settle(started);
   return link;

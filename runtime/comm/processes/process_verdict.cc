@@ -14,8 +14,10 @@ using std::chrono::milliseconds;
 // After SIGTERM: how long to see who has died, and how long a silence tells it then. Launchers give a second in all. The
 // others leave it to the first process to say.
 constexpr milliseconds kLastLook{400}, kOthersLastLook{700}, kTellingSilence{500};
+// How long a process waits, that has not met the first one, for that one to say why the job fails.
+constexpr milliseconds kFirstSays{1000};
 // How much longer than the others a call of MPI may take that waits for one of them, who is to be named instead.
-constexpr milliseconds kCallSlack{100};
+constexpr milliseconds kCallSlack{100}, kOthersCallSlack{200};
 
 std::string listed(const std::vector<int>& processes) {
   std::string text;
@@ -45,10 +47,14 @@ void ProcessLife::judge(Clock::time_point now) {
   judgeStart(now);
   if (failed_) return;
   int64_t began = callBegan_;
-  if (began != 0 && now - Clock::time_point(Clock::duration(began)) > timeout_ + kCallSlack && proposed_.ok()) {
-    Status reason = environmentError("process " + std::to_string(job_.process) + " on " + hostName() +
-                                     ": a call of MPI has not returned for " + std::to_string(timeout_.count()) +
-                                     " ms; where other processes are only slow, use a longer --timeout");
+  if (began != 0 &&
+      now - Clock::time_point(Clock::duration(began)) > timeout_ + (isFirst() ? kCallSlack : kOthersCallSlack) &&
+      proposed_.ok()) {
+    Status reason =
+        environmentError("process " + std::to_string(job_.process) + " on " + hostName() +
+                         ": a call of MPI has not returned for " + std::to_string(timeout_.count()) + " ms; " +
+                         (notMet().empty() ? "" : "process " + listed(notMet()) + " was not heard of; ") +
+                         "where other processes are only slow, use a longer --timeout");
     if (isFirst()) return decide(0, reason, -1);
     proposed_ = reason;
     proposedAt_ = now;
@@ -56,8 +62,8 @@ void ProcessLife::judge(Clock::time_point now) {
       peers_[0].stream->send(
           {LifeWord::kFail, job_.process, -1, static_cast<uint32_t>(reason.code()), 0, reason.message()});
   }
-  // Without the first process there is nobody to decide.
-  if (!proposed_.ok() && !peers_[0].isMet() && now - proposedAt_ > kOthersEnd) return decide(0, proposed_, -1);
+  // Without the first process there is nobody to decide; it may be about to, on another host.
+  if (!proposed_.ok() && !peers_[0].isMet() && now - proposedAt_ > kFirstSays) return decide(0, proposed_, -1);
   if (terminatedAt_ != Clock::time_point()) judgeTermination(now);
 }
 
@@ -65,11 +71,11 @@ void ProcessLife::judge(Clock::time_point now) {
 void ProcessLife::judgeTermination(Clock::time_point now) {
   if (now - terminatedAt_ < (isFirst() ? kLastLook : kOthersLastLook)) return;
   std::vector<int> missing = notMet();
-  if (!missing.empty() && isFindable()) {
+  if (!missing.empty()) {
     return decide(0,
                   environmentError("the launcher ended the job before process " + listed(missing) + " of " +
-                                   std::to_string(job_.numProcesses) + " had begun"),
-                  missing[0]);
+                                   std::to_string(job_.numProcesses) + " was heard of"),
+                  isFindable() ? missing[0] : -1);
   }
   int silent = mostSilent(now, kTellingSilence);
   decide(0, silent >= 0 ? death(silent, now) : environmentError("ended from outside by SIGTERM"), silent);
@@ -144,9 +150,10 @@ void ProcessLife::decide(uint32_t epoch, Status reason, int dead) {
     failedAt_ = now;
     dead_ = dead;
     failed_ = true;
-    bool tells = isFirst() ? !wasStopped_ && dead != 0
-                           : (dead == 0 && job_.process == 1) ||
-                                 (dead < 0 && !wasStopped_ && !peers_[0].isMet() && job_.localIndex == 0);
+    // The second tells where the first cannot; it does not know that of one of another host that it has not met yet, but
+    // launchers that end a job say so themselves.
+    bool alone = dead < 0 && !wasStopped_ && !peers_[0].isMet() && terminatedAt_ == Clock::time_point();
+    bool tells = isFirst() ? !wasStopped_ && dead != 0 : job_.process == 1 && (dead == 0 || alone);
     if (tells) toTell_ = reason;
     changed_.notify_all();
   }

@@ -28,6 +28,35 @@ TEST(Launch, the_number_of_processes_is_the_launchers) {
   EXPECT_EQ(launchedWith({{"SLURM_NTASKS", "8"}, {"SLURM_STEP_NUM_TASKS", "8"}}), 0);
 }
 
+TEST(Launch, the_process_and_those_of_its_host_are_the_launchers) {
+  auto jobOf = [](const std::map<std::string, std::string>& environment) {
+    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+    LaunchedJob job = launchedJob();
+    for (const auto& [name, value] : environment) unsetenv(name.c_str());
+    return job;
+  };
+  launchedWith({});
+  LaunchedJob mpirun = jobOf({{"OMPI_COMM_WORLD_SIZE", "4"},
+                              {"OMPI_COMM_WORLD_RANK", "3"},
+                              {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"},
+                              {"PMIX_NAMESPACE", "77"},
+                              {"PMIX_SERVER_URI2", "76.0;tcp4://127.0.0.1:5"}});
+  EXPECT_EQ(mpirun.process, 3);
+  EXPECT_TRUE(mpirun.isOneHost());
+  EXPECT_EQ(mpirun.name, "77@76.0;tcp4://127.0.0.1:5");
+  std::map<std::string, std::string> step = {{"SLURM_STEP_ID", "2"},
+                                             {"SLURM_JOB_ID", "31"},
+                                             {"SLURM_STEP_NUM_TASKS", "6"},
+                                             {"SLURM_PROCID", "5"},
+                                             {"SLURM_STEP_NUM_NODES", "2"}};
+  LaunchedJob srun = jobOf(step);
+  EXPECT_EQ(srun.process, 5);
+  EXPECT_FALSE(srun.isOneHost());
+  EXPECT_EQ(srun.name, "slurm-31.2");
+  step["SLURM_STEP_NUM_NODES"] = "1";
+  EXPECT_TRUE(jobOf(step).isOneHost());
+}
+
 TEST(Launch, a_program_without_a_launcher_joins_nobody) {
   launchedWith({});
   for (const char* world : {"auto", "local"}) {
