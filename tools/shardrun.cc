@@ -11,6 +11,7 @@
 #include "runtime/comm/processes/launch.h"
 #include "runtime/session/check.h"
 #include "runtime/session/data_dir.h"
+#include "runtime/session/run_progress.h"
 #include "runtime/session/run_report.h"
 #include "runtime/session/session.h"
 #include "runtime/session/trace_file.h"
@@ -89,15 +90,18 @@ Status run(Options& options) {
   }
   RunReport report;
   for (const PortDescription& output : session->outputs()) report.outputs.push_back(output.name);
+  // Of several processes, the first one has it all.
+  bool reports = !options.session.processes || options.session.processes->process() == 0;
+  RunProgress progress(options.warmup + options.repeat);
   for (int i = 0; i < options.warmup + options.repeat; ++i) {
     auto began = std::chrono::steady_clock::now();
     SW_RETURN_IF_ERROR(session->run(inputs, outputs));
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     if (i >= options.warmup) report.seconds.push_back(took.count());
     if (i + 1 == options.warmup) session->clearTrace();
+    if (reports) std::cerr << progress.after(i + 1);
   }
-  // Of several processes, the first one has it all.
-  if (options.session.processes && options.session.processes->process() > 0) return Status();
+  if (!reports) return Status();
   Status checked;
   if (options.check) {
     checked = checkOutputs(report.outputs, outputs, expected, options.tolerance, &report.comparisons);
