@@ -32,6 +32,13 @@ class ProcessesTest(model_jobs.ModelJobs):
     def test_eight_processes(self):
         self.checkEqual("gpt2", "dp=2,pp=2,tp=2", [8])
 
+    def test_messages_serve_where_the_system_gives_no_memory_in_common(self):
+        plan, data = self.compile("gpt2", "--mesh", "pp=2,tp=2"), self.dataOf("gpt2")
+        # Of all that runs, only the memory is a file of more than a GiB.
+        limited = lambda arguments: ["prlimit", f"--fsize={1 << 30}", *mpirun(4, *arguments)]
+        counted = self.checkJob(limited, "gpt2", plan, data, self.bitsOf(plan, data))
+        self.assertGreater(counted["mpiBytes"], 0)
+
     def test_a_trace_has_the_steps_of_every_rank(self):
         plan = self.compile("gpt2", "--mesh", "pp=2,tp=2")
         trace = self.folder / "trace.json"
