@@ -88,7 +88,7 @@ Bindings assumedSizes(mlir::ModuleOp module) {
   Bindings sizes;
   for (const SymbolInfo& symbol : symbolsOf(module)) sizes[symbol.name] = symbol.assumed;
   const Mesh mesh = meshOf(module);
-  for (const MeshAxis& axis : mesh.axes()) sizes["@" + axis.name] = 0;
+  for (const MeshAxis& axis : mesh.axes()) sizes["@" + axis.name] = axis.size - 1;
   return sizes;
 }
 

@@ -32,7 +32,7 @@ Mesh meshOf(mlir::ModuleOp module);
 
 // Ranges of the symbols and of the mesh's coordinates ("@tp" is 0 … size-1), and the equalities.
 Facts factsOf(mlir::ModuleOp module);
-// The assumed sizes, and coordinate 0 on every axis.
+// The assumed sizes, and the last coordinate on every axis: of uneven parts the largest.
 Bindings assumedSizes(mlir::ModuleOp module);
 
 }  // namespace shardwright

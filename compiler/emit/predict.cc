@@ -34,7 +34,7 @@ class Prediction {
   Status evaluate(int stage) {
     ExprTable::Symbols symbols = table_.noSymbols();
     table_.bindAssumed(symbols);
-    table_.bindCoordinates(firstRankOf(plan_.mesh(), stage), symbols);
+    table_.bindCoordinates(lastRankOf(plan_.mesh(), stage), symbols);
     return table_.evaluate(symbols, values_);
   }
 

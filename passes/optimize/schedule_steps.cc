@@ -43,7 +43,7 @@ struct ScheduleSteps : mlir::PassWrapper<ScheduleSteps, mlir::OperationPass<mlir
     auto machine = builtInMachine(machineName_);
     if (!machine.ok()) return fail(machine.status());
     mesh_ = meshOf(module);
-    sizes_ = largestSizes(module);
+    sizes_ = assumedSizes(module);
     mlir::Block& block = getOperation().getBody().front();
     ConstantValues constants(block);
     auto placed = placeInOutputs(block, constants, factsOf(module), mesh_);
@@ -63,13 +63,6 @@ struct ScheduleSteps : mlir::PassWrapper<ScheduleSteps, mlir::OperationPass<mlir
   void fail(const Status& status) {
     getOperation().emitError(status.message());
     signalPassFailure();
-  }
-
-  // Of the ranks of a stage the last one holds the largest parts.
-  Bindings largestSizes(mlir::ModuleOp module) const {
-    Bindings sizes = assumedSizes(module);
-    for (const MeshAxis& axis : mesh_.axes()) sizes["@" + axis.name] = axis.size - 1;
-    return sizes;
   }
 
   // What becomes a step of a run; windows and constants go along with what reads them.

@@ -46,6 +46,12 @@ int firstRankOf(const plan::Mesh& mesh, int stage) {
   return rank;
 }
 
+int lastRankOf(const plan::Mesh& mesh, int stage) {
+  int rank = numRanks(mesh) - 1;
+  while (stageOf(mesh, rank) != stage) --rank;
+  return rank;
+}
+
 namespace {
 // How far apart two values of the sub-axis's digit lie on the axis.
 int64_t digitStep(const plan::Mesh& mesh, const plan::SubAxis& subAxis) {

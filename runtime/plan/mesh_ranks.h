@@ -24,6 +24,8 @@ int axisNamed(const plan::Mesh& mesh, const std::string& name);
 int numStages(const plan::Mesh& mesh);
 int stageOf(const plan::Mesh& mesh, int rank);
 int firstRankOf(const plan::Mesh& mesh, int stage);
+// Of uneven parts the last rank has the largest: what is said of a stage is said of it.
+int lastRankOf(const plan::Mesh& mesh, int stage);
 
 // The digit of the axis that the sub-axis names: 0 … size-1.
 int64_t digitOf(const plan::Mesh& mesh, const plan::SubAxis& subAxis, const std::vector<int64_t>& coordinates);

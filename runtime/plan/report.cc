@@ -90,7 +90,7 @@ class Reporter {
   }
 
   Status addStage(int stage) {
-    SW_RETURN_IF_ERROR(evaluate(firstRankOf(plan_.mesh(), stage)));
+    SW_RETURN_IF_ERROR(evaluate(lastRankOf(plan_.mesh(), stage)));
     StageReport result;
     result.stage = stage;
     int64_t runs = std::max<int64_t>(entry_->microbatches(), 1);

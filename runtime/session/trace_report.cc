@@ -170,7 +170,7 @@ TraceReport reportTrace(const plan::Plan& plan, const Trace& trace) {
   for (int rank = 0; rank < ranks; ++rank) {
     int stage = stageOf(plan.mesh(), rank);
     RankReader reader(shown, trace.ranks[static_cast<size_t>(rank)], report.stages[static_cast<size_t>(stage)],
-                      rank == firstRankOf(plan.mesh(), stage));
+                      rank == lastRankOf(plan.mesh(), stage));
     reader.read(report.run, static_cast<double>(ranks) / stages, microbatches);
     idle += reader.times.idle;
     report.ranks.push_back(reader.times);
