@@ -29,7 +29,7 @@ class Meeting {
   template <typename T>
   void hear(int process, T& what) {
     MessageQueue* queue = link_.queue({epoch_, -1 - process, -1 - link_.process(), kStream});
-    auto ready = [&] { return !queue->messages.empty(); };
+    auto ready = [&] { return !queue->empty(); };
     if (link_.waitUntil(ready, failed_, ProcessLink::Clock::time_point::max()) != ProcessLink::Outcome::kReady) return;
     MessagePtr message = link_.take(queue);
     if (message->header().bytes == static_cast<int64_t>(sizeof what))

@@ -165,9 +165,7 @@ Status MessageCommunicator::start(const Collective& op) {
 }
 
 Status MessageCommunicator::takeAll(const Collective& op, Phase phase, int first, int last) {
-  auto missing = [&](int member) {
-    return member != index_ && queues_[phase][static_cast<size_t>(member)]->messages.empty();
-  };
+  auto missing = [&](int member) { return member != index_ && queues_[phase][static_cast<size_t>(member)]->empty(); };
   auto ready = [&] {
     for (int member = first; member < last; ++member) {
       if (missing(member)) return false;

@@ -70,7 +70,7 @@ class ProcessWorld final : public World {
     link.note(rank_, name);
     if (state_->sharesMemory(peer)) return receiveShared(peer, channel, block, dtype, name);
     MessageQueue* queue = queueOf(peer, channel);
-    auto outcome = link.waitUntil([&] { return !queue->messages.empty(); }, [&] { return state_->local.failed(); },
+    auto outcome = link.waitUntil([&] { return !queue->empty(); }, [&] { return state_->local.failed(); },
                                   ProcessLink::Clock::now() + *deadline_);
     if (outcome == ProcessLink::Outcome::kFailed) return state_->failure();
     if (outcome == ProcessLink::Outcome::kDeadline) return late(peer, channel, name);
@@ -181,7 +181,7 @@ void ProcessFabric::sendTo(int process, const std::vector<char>& bytes) {
 StatusOr<std::vector<char>> ProcessFabric::receiveFrom(int process) {
   ProcessLink& link = state_->link;
   MessageQueue* queue = link.queue({state_->epoch, -1 - process, -1 - link.process(), 0});
-  auto outcome = link.waitUntil([&] { return !queue->messages.empty(); }, [&] { return state_->local.failed(); },
+  auto outcome = link.waitUntil([&] { return !queue->empty(); }, [&] { return state_->local.failed(); },
                                 ProcessLink::Clock::time_point::max());
   if (outcome != ProcessLink::Outcome::kReady) return failure();
   MessagePtr message = link.take(queue);

@@ -77,7 +77,8 @@ Status ProcessLink::meet(milliseconds timeout) {
   {
     Lock lock(*this);
     for (int p = 0; p < numProcesses(); ++p) {
-      MessagePtr hello = spare(static_cast<int64_t>(words.size()));
+      MessagePtr hello = spare(ProcessMessage::wordsFor(static_cast<int64_t>(words.size())));
+      hello->resizeFor(static_cast<int64_t>(words.size()));
       hello->header().kind = MessageKind::kHello;
       words.copy(hello->payload(), words.size());
       send(p, std::move(hello));
@@ -164,26 +165,28 @@ void ProcessLink::failEpochs(uint32_t epoch, const Status& reason) {
   }
 }
 
-MessagePtr ProcessLink::spare(int64_t payloadBytes) {
-  MessagePtr message;
-  // The last ones are the likeliest to be of the right size, and in the cache.
-  for (size_t i = spares_.size(); !message && i-- > 0 && i + 8 >= spares_.size();) {
-    if (spares_[i]->capacityBytes() < payloadBytes) continue;
-    message = std::move(spares_[i]);
-    spares_.erase(spares_.begin() + static_cast<int64_t>(i));
+// The smallest that has room, of these the last one, which is the likeliest to be in the cache; else the largest, which grows.
+// There are never more messages than have been under way at once.
+MessagePtr ProcessLink::spare(int64_t words) {
+  auto isBetter = [&](int64_t capacity, int64_t than) {
+    return capacity >= words ? than < words || capacity <= than : than < words && capacity >= than;
+  };
+  if (spares_.empty()) spares_.push_back(std::make_unique<ProcessMessage>());
+  size_t best = 0;
+  for (size_t i = 1; i < spares_.size(); ++i) {
+    if (isBetter(spares_[i]->capacityWords(), spares_[best]->capacityWords())) best = i;
   }
-  if (!message && spares_.size() > 64) {
-    message = std::move(spares_.front());
-    spares_.erase(spares_.begin());
-  }
-  if (!message) message = std::make_unique<ProcessMessage>();
-  message->resizeFor(payloadBytes);
+  MessagePtr message = std::move(spares_[best]);
+  spares_.erase(spares_.begin() + static_cast<int64_t>(best));
+  message->resizeWords(words);
   return message;
 }
 
 MessagePtr ProcessLink::newMessage(int64_t payloadBytes) {
   Lock lock(*this);
-  return spare(payloadBytes);
+  MessagePtr message = spare(ProcessMessage::wordsFor(payloadBytes));
+  message->resizeFor(payloadBytes);
+  return message;
 }
 
 void ProcessLink::recycle(MessagePtr message) {
@@ -206,9 +209,7 @@ MessageQueue* ProcessLink::queue(const QueueKey& key) {
 
 MessagePtr ProcessLink::take(MessageQueue* queue) {
   Lock lock(*this);
-  MessagePtr message = std::move(queue->messages.front());
-  queue->messages.pop_front();
-  return message;
+  return queue->pop();
 }
 
 ProcessLink::Outcome ProcessLink::waitUntil(const std::function<bool()>& ready, const std::function<bool()>& failed,
@@ -256,18 +257,16 @@ bool ProcessLink::progress() {
     int came = mpi_->arrived(&process, &words, &found);
     if (broken(came)) return true;
     if (came == 0) break;
-    Receiving next{spare(words * 8), {}};
-    next.message->resizeWords(words);
+    Receiving next{spare(words), {}};
     if (broken(mpi_->receive(&found, next.message->words(), words, &next.request))) return true;
-    incoming_[static_cast<size_t>(process)].push_back(std::move(next));
+    incoming_[static_cast<size_t>(process)].push(std::move(next));
   }
   for (size_t process = 0; process < incoming_.size(); ++process) {
     while (!incoming_[process].empty()) {
       int done = mpi_->finished(&incoming_[process].front().request);
       if (broken(done)) return true;
       if (done == 0) break;
-      MessagePtr message = std::move(incoming_[process].front().message);
-      incoming_[process].pop_front();
+      MessagePtr message = incoming_[process].pop().message;
       deliver(static_cast<int>(process), std::move(message));
       moved = true;
     }
@@ -292,7 +291,7 @@ void ProcessLink::deliver(int process, MessagePtr message) {
     peer.hello = true;
   } else if (isOver(header.epoch)) {  // of a run that is over here
   } else {
-    queues_[{header.epoch, header.from, header.to, header.stream}].messages.push_back(std::move(message));
+    queues_[{header.epoch, header.from, header.to, header.stream}].push(std::move(message));
     return;
   }
   spares_.push_back(std::move(message));

@@ -114,7 +114,7 @@ class ProcessLink {
   bool progress();
   void deliver(int process, MessagePtr message);
   void send(int process, MessagePtr message);
-  MessagePtr spare(int64_t payloadBytes);
+  MessagePtr spare(int64_t words);
 
   const ShardwrightMpiTable* mpi_ = nullptr;
   int process_ = 0, numSharers_ = 1, sharerIndex_ = 0;
@@ -127,7 +127,7 @@ class ProcessLink {
   bool toWake_ = false;
   std::vector<Peer> peers_;
   std::vector<Sending> outgoing_;
-  std::vector<std::deque<Receiving>> incoming_;  // by process, in order
+  std::vector<RingQueue<Receiving>> incoming_;  // by process, in order
   std::vector<MessagePtr> spares_;
   std::map<QueueKey, MessageQueue> queues_;
   // Not under the lock above: failures come while a call of MPI hangs.

@@ -3,11 +3,12 @@
 
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
+
+#include "runtime/comm/processes/ring_queue.h"
 
 namespace shardwright {
 
@@ -33,22 +34,27 @@ class ProcessMessage {
   char* payload() { return reinterpret_cast<char*>(words_.data() + kHeaderWords); }
   std::string text() { return std::string(payload(), static_cast<size_t>(header().bytes)); }
 
+  static int64_t wordsFor(int64_t payloadBytes) { return static_cast<int64_t>(kHeaderWords) + (payloadBytes + 7) / 8; }
   void resizeFor(int64_t payloadBytes) {
-    words_.resize(kHeaderWords + static_cast<size_t>((payloadBytes + 7) / 8));
+    resizeWords(wordsFor(payloadBytes));
     header() = MessageHeader();
     header().bytes = payloadBytes;
   }
-  int64_t capacityBytes() const { return static_cast<int64_t>(words_.capacity() - kHeaderWords) * 8; }
-  void resizeWords(int64_t count) { words_.resize(static_cast<size_t>(count)); }
+  int64_t capacityWords() const { return static_cast<int64_t>(words_.size()); }
+  void resizeWords(int64_t count) {
+    if (count > capacityWords()) words_.resize(static_cast<size_t>(count));
+    numWords_ = count;
+  }
   void* words() { return words_.data(); }
-  int64_t numWords() const { return static_cast<int64_t>(words_.size()); }
+  int64_t numWords() const { return numWords_; }
   bool isWhole() {
-    return words_.size() >= kHeaderWords && header().bytes >= 0 &&
-           kHeaderWords + static_cast<size_t>((header().bytes + 7) / 8) == words_.size();
+    return numWords_ >= static_cast<int64_t>(kHeaderWords) && header().bytes >= 0 &&
+           wordsFor(header().bytes) == numWords_;
   }
 
  private:
   std::vector<uint64_t> words_;
+  int64_t numWords_ = 0;
 };
 
 using MessagePtr = std::unique_ptr<ProcessMessage>;
@@ -63,8 +69,6 @@ struct QueueKey {
   }
 };
 
-struct MessageQueue {
-  std::deque<MessagePtr> messages;
-};
+using MessageQueue = RingQueue<MessagePtr>;
 
 }  // namespace shardwright

@@ -6,19 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/runtime/comm/count_allocations.h"
 #include "tests/unit/runtime/comm/shared/shared_run_harness.h"
-#include "tests/unit/runtime/exec/interposed_malloc.h"
-
-namespace {
-
-thread_local bool isCounted = false;
-std::atomic<int64_t> numAllocations{0};
-
-}  // namespace
-
-void shardwright::onAllocation() {
-  if (isCounted) ++numAllocations;
-}
 
 namespace shardwright {
 namespace {
@@ -84,8 +73,6 @@ TEST(SharedGroup, members_that_disagree_are_told_both_sides) {
 }
 
 TEST(SharedGroup, nothing_is_allocated_after_prepare) {
-  numAllocations = 0;
-  auto region = testRegion();
   uint64_t before = 0;
   std::atomic<int> prepared{0};
   runSharedRanks(2, [&](SharedRank& mine) {
@@ -98,19 +85,19 @@ TEST(SharedGroup, nothing_is_allocated_after_prepare) {
     ++prepared;
     while (prepared < 2) std::this_thread::yield();
     if (mine.rank == 0) before = mine.run->region().allocate(64);
-    isCounted = true;
     bool good = true;
-    for (int round = 0; round < 20; ++round) {
-      for (const Collective& op : ops) good = group->start(op).ok() && good;
-      for (size_t k = 0; k < ops.size(); ++k) good = group->wait().ok() && good;
-    }
-    isCounted = false;
+    int64_t allocations = allocationsDuring([&] {
+      for (int round = 0; round < 20; ++round) {
+        for (const Collective& op : ops) good = group->start(op).ok() && good;
+        for (size_t k = 0; k < ops.size(); ++k) good = group->wait().ok() && good;
+      }
+    });
+    EXPECT_EQ(allocations, 0);
     EXPECT_TRUE(good);
     if (mine.rank == 0) {
       EXPECT_EQ(mine.run->region().allocate(64) - before, 64u);
     }
   });
-  EXPECT_EQ(numAllocations, 0);
 }
 
 TEST(SharedGroup, a_failure_that_is_heard_of_ends_a_sleeping_wait) {
