@@ -30,7 +30,8 @@ LaunchedJob launchedJob() {
   if (count > 0) {
     return {count, numberIn("PMI_RANK", -1), numberIn("MPI_LOCALNRANKS", 0), name};
   }
-  if (step.empty() || (count = numberIn("SLURM_STEP_NUM_TASKS", 0)) == 0) return {};
+  count = step.empty() ? 0 : numberIn("SLURM_STEP_NUM_TASKS", 0);
+  if (count == 0) return {};
   int local = numberIn("SLURM_STEP_NUM_NODES", 0) == 1 ? count : 0;
   return {count, numberIn("SLURM_PROCID", -1), local, name};
 }

@@ -109,6 +109,7 @@ class ProcessLife {
   // What the first process decides, or another one without it.
   void decide(uint32_t epoch, Status reason, int dead);
   void tellOthers(const LifeFrame& frame);
+  std::vector<int> silentFor(std::chrono::milliseconds least, Clock::time_point now) const;
   int mostSilent(Clock::time_point now, std::chrono::milliseconds least) const;
   Status death(int process, Clock::time_point now) const;
   std::string describe(int process) const;

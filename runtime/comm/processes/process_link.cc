@@ -127,7 +127,7 @@ ProcessLink::~ProcessLink() {
   life_.reset();
 }
 
-uint32_t ProcessLink::openEpoch(std::function<void(const Status&)> onAbort) {
+uint32_t ProcessLink::openEpoch(const std::function<void(const Status&)>& onAbort) {
   Status early;
   uint32_t epoch;
   {

@@ -43,7 +43,7 @@ class ProcessLink {
   std::vector<int> neighbours();
 
   // Fabrics are made in the same order everywhere. From its abort on, onAbort is called once for an epoch, with the reason.
-  uint32_t openEpoch(std::function<void(const Status&)> onAbort);
+  uint32_t openEpoch(const std::function<void(const Status&)>& onAbort);
   void closeEpoch(uint32_t epoch);
   // Tells all other processes, and this one.
   void abort(uint32_t epoch, const Status& reason);

@@ -103,14 +103,22 @@ void ProcessLife::judgeStart(Clock::time_point now) {
          missing[0]);
 }
 
-int ProcessLife::mostSilent(Clock::time_point now, milliseconds least) const {
-  int found = -1;
+std::vector<int> ProcessLife::silentFor(milliseconds least, Clock::time_point now) const {
+  std::vector<int> found;
   for (int p = 0; p < job_.numProcesses; ++p) {
     const Peer& peer = peers_[static_cast<size_t>(p)];
-    if (!peer.isMet() || peer.left || now - peer.heard < least) continue;
-    if (found < 0 || peer.heard < peers_[static_cast<size_t>(found)].heard) found = p;
+    if (peer.isMet() && !peer.left && now - peer.heard >= least) found.push_back(p);
   }
   return found;
+}
+
+int ProcessLife::mostSilent(Clock::time_point now, milliseconds least) const {
+  std::vector<int> all = silentFor(least, now);
+  auto earlier = [&](int a, int b) {
+    return peers_[static_cast<size_t>(a)].heard < peers_[static_cast<size_t>(b)].heard;
+  };
+  auto most = std::min_element(all.begin(), all.end(), earlier);
+  return most == all.end() ? -1 : *most;
 }
 
 std::string ProcessLife::describe(int process) const {
@@ -121,10 +129,15 @@ std::string ProcessLife::describe(int process) const {
 
 Status ProcessLife::death(int process, Clock::time_point now) const {
   const Peer& peer = peers_[static_cast<size_t>(process)];
-  auto silent = duration_cast<milliseconds>(now - peer.heard).count();
-  std::string how = peer.isGone()
-                        ? " is dead: it ended without a word; "
-                        : " is dead or stuck: nothing was heard of it for " + std::to_string(silent) + " ms; ";
+  std::string how = " is dead: it ended without a word; ";
+  if (!peer.isGone()) {
+    auto silent = duration_cast<milliseconds>(now - peer.heard).count();
+    // A host or a network that fails takes several away.
+    std::vector<int> too = silentFor(kTellingSilence, now);
+    too.erase(std::remove(too.begin(), too.end(), process), too.end());
+    how = " is dead or stuck: nothing was heard of it for " + std::to_string(silent) + " ms" +
+          (too.empty() ? "; " : ", and of process " + listed(too) + " neither; ");
+  }
   return environmentError(
       describe(process) + how +
       (peer.activity.empty() ? "it had begun no exchange with others" : "it was last in " + peer.activity));

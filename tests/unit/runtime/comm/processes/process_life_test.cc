@@ -70,7 +70,7 @@ void awaitFailure(ProcessLife& life) {
 }
 
 // Long enough for a beat.
-void awaitBeats() { usleep(300000); }
+void awaitBeats() { usleep(600000); }
 
 TEST(ProcessLife, all_that_end_well_end_so) {
   Job job(3, seconds(20));
