@@ -53,10 +53,11 @@ Status ProcessLink::startMpi(const ShardwrightMpiTable* mpi, LaunchedJob& job) {
   if (mpi->join(&process, &count) < 0) return environmentError(std::string("MPI: ") + mpi->lastError());
   mpi_ = mpi;
   if (job.numProcesses > 1 && count != job.numProcesses) {
-    return environmentError("the launcher started " + std::to_string(job.numProcesses) +
-                            " processes, and MPI knows of " + std::to_string(count) +
-                            ": mpirun is of another MPI than libshardwright_mpi.so was built with; use that one's "
-                            "mpirun");
+    return environmentError(
+        "the launcher started " + std::to_string(job.numProcesses) + " processes, and MPI knows of " +
+        std::to_string(count) +
+        ": the launcher is of another MPI than libshardwright_mpi.so was built with; use that one's mpirun, or "
+        "srun --mpi=pmix where it has PMIx");
   }
   if (life_ && process != process_) {
     return environmentError("the launcher calls this process " + std::to_string(process_) + ", and MPI calls it " +
