@@ -68,21 +68,20 @@ struct View {
   enum class Kind { kWhole, kMerged, kLine } kind = Kind::kWhole;
 };
 
-View chooseView(const StageGraph& graph, const StageCutOptions& options) {
+View chooseView(const StageGraph& graph, const StageCutOptions& options, int64_t maxDownSets) {
   auto setsOf = [&](const StageClusters& clusters, int64_t maxSets) {
     // A set takes 3 bits per cluster.
     int64_t budget = (int64_t{1} << 31) / (clusters.size() + 1);
     return DownSets::enumerate(clusters.dag, clusters.ticks, std::min(maxSets, budget));
   };
   StageClusters whole = oneOpPerCluster(graph, options);
-  if (auto sets = setsOf(whole, options.maxDownSets)) return {std::move(whole), std::move(*sets), View::Kind::kWhole};
+  if (auto sets = setsOf(whole, maxDownSets)) return {std::move(whole), std::move(*sets), View::Kind::kWhole};
   double mean = 0;
   for (const auto& node : graph.nodes) mean += node.seconds / options.numStages;
   for (double part : {0.0, 1e-4, 1e-3, 1e-2}) {
     StageClusters merged = mergeCheapOps(graph, options, part * mean);
     if (merged.size() < options.numStages) break;
-    if (auto sets = setsOf(merged, options.maxDownSets))
-      return {std::move(merged), std::move(*sets), View::Kind::kMerged};
+    if (auto sets = setsOf(merged, maxDownSets)) return {std::move(merged), std::move(*sets), View::Kind::kMerged};
   }
   StageClusters line = inOneLine(graph, options);
   DownSets sets = *setsOf(line, graph.nodes.size() + 1);
@@ -132,16 +131,18 @@ StageCut costOfStages(const StageGraph& graph, const StageCutOptions& options, s
   return cut;
 }
 
-StatusOr<StageCut> cutStages(const StageGraph& graph, const StageCutOptions& options) {
-  SW_RETURN_IF_ERROR(checkPins(graph, options));
+// The best cut that the view shows; nothing if the search was given up.
+static std::optional<StatusOr<StageCut>> cutWithin(const View& view, const StageGraph& graph,
+                                                   const StageCutOptions& options) {
   EmptyStages empty =
       static_cast<int>(graph.nodes.size()) < options.numStages ? EmptyStages::kAllowed : EmptyStages::kRefused;
-  View view = chooseView(graph, options);
-  StageSearch search(graph, view.clusters, view.sets, options);
+  StageSearch search(graph, view.clusters, view.sets, options,
+                     view.kind == View::Kind::kLine ? StageSearch::Effort::kAll : StageSearch::Effort::kBounded);
   double lowerBound = boundFromTime(graph, options);
   if (view.kind == View::Kind::kMerged) {
     // Without limit and with empty stages allowed, the merged optimum bounds the true one; often it is a valid cut itself.
     auto relaxed = search.fastest(EmptyStages::kAllowed, /*memoryLimit=*/0);
+    if (search.gaveUp()) return std::nullopt;
     assert(relaxed && "pins do not contradict each other");
     StageCut cut = costOfStages(graph, options, std::move(relaxed->stageOf));
     if (relaxed->isProven) lowerBound = std::max(lowerBound, cut.seconds - view.clusters.penaltySeconds);
@@ -157,12 +158,21 @@ StatusOr<StageCut> cutStages(const StageGraph& graph, const StageCutOptions& opt
     cut.lowerBound = cut.exact ? cut.seconds : lowerBound;
     return cut;
   }
+  if (search.gaveUp()) return std::nullopt;
   std::optional<int64_t> smallest = search.smallestLimit(empty);
+  if (search.gaveUp()) return std::nullopt;
   if (!smallest) return noCutWithoutEmptyStage(view.clusters, options);
   return userError("no cut into " + std::to_string(options.numStages) + " stages keeps every rank within " +
                    std::to_string(options.memoryLimit) + " bytes of weights and live values; the smallest limit that " +
                    (view.kind == View::Kind::kWhole ? "can be met is " : "was found to be met is ") +
                    std::to_string(*smallest) + "; allow more memory, use more stages, or split further within a stage");
+}
+
+StatusOr<StageCut> cutStages(const StageGraph& graph, const StageCutOptions& options) {
+  SW_RETURN_IF_ERROR(checkPins(graph, options));
+  // A limit may leave so few cuts that none is found soon: then the search sees less, and in the end one line of ops.
+  for (int64_t maxDownSets = options.maxDownSets;; maxDownSets /= 8)
+    if (auto cut = cutWithin(chooseView(graph, options, maxDownSets), graph, options)) return *std::move(cut);
 }
 
 }  // namespace shardwright

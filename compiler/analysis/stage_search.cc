@@ -6,8 +6,11 @@
 namespace shardwright {
 namespace {
 
-// Pairs of sets that the proof of the best may look at: about a second.
-constexpr int64_t kMaxPairs = 20'000'000;
+// Pairs of sets that the proof of the best may look at: about a second. The search for a first cut, which has coarser views to go to,
+// may look at fewer.
+constexpr int64_t kMaxPairs = 20'000'000, kMaxPairsToFirst = kMaxPairs / 2;
+// What the walk over the nodes between two sets takes, in pairs that need none.
+constexpr int64_t kPairsPerWalk = 20;
 constexpr int64_t kUnbounded = std::numeric_limits<int64_t>::max() / 2;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -15,13 +18,14 @@ int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 }  // namespace
 
 StageSearch::StageSearch(const StageGraph& graph, const StageClusters& clusters, const DownSets& sets,
-                         const StageCutOptions& options)
+                         const StageCutOptions& options, Effort effort)
     : graph_(graph),
       clusters_(clusters),
       sets_(sets),
       options_(options),
       memory_(graph),
-      ancestors_(clusters.dag.ancestors()) {
+      ancestors_(clusters.dag.ancestors()),
+      maxPairs_(effort == Effort::kAll ? kUnbounded : kMaxPairsToFirst) {
   for (int64_t t : clusters.ticks) total_ += t;
   crossings_.resize(sets.size());
   leastReceived_.assign(sets.size(), -1);
@@ -99,6 +103,7 @@ bool StageSearch::fits(int from, int to, int64_t limit) {
   crossings(to);
   if (own + memory_.sharedWeights() + memory_.mostLive() + crossingBytes_[from] + crossingBytes_[to] <= limit)
     return true;
+  numPairs_ += kPairsPerWalk;
   return memory_.of(nodesBetween(from, to)).total() <= limit;
 }
 
@@ -228,9 +233,11 @@ std::optional<StageSearch::Cut> StageSearch::fastest(EmptyStages empty, int64_t 
   for (const auto& value : clusters_.values) allTransfers += value.ticks;
   int64_t cap = std::max(longestOp, total_ / options_.numStages) * 21 / 20 + 1, whole = total_ + allTransfers;
   std::optional<Cut> cut;
-  for (;; cap += cap / 4 + 1) {
-    cut = fastestWithin({memoryLimit, std::min(cap, whole), kUnbounded, kUnbounded});
-    if (cut || cap >= whole) break;
+  for (int64_t left = maxPairs_;; cap += cap / 4 + 1) {
+    cut = fastestWithin({memoryLimit, std::min(cap, whole), kUnbounded, left});
+    gaveUp_ = !cut && numPairs_ > left;
+    if (cut || gaveUp_ || cap >= whole) break;
+    left -= numPairs_;
   }
   if (!cut) return cut;
   std::optional<Cut> better = fastestWithin({memoryLimit, whole, cut->ticks, kMaxPairs});
@@ -241,14 +248,17 @@ std::optional<StageSearch::Cut> StageSearch::fastest(EmptyStages empty, int64_t 
 
 std::optional<int64_t> StageSearch::smallestLimit(EmptyStages empty) {
   int full = sets_.size() - 1;
+  numPairs_ = 0;
   std::vector<int64_t> least(sets_.size(), kUnbounded), next;
   least[0] = 0;
   for (int stage = 0; stage < options_.numStages; ++stage) {
     next.assign(sets_.size(), kUnbounded);
     for (int set = 0; set <= full; ++set) {
-      if (least[set] == kUnbounded) continue;
+      if (least[set] == kUnbounded || numPairs_ > maxPairs_) continue;
       auto visit = [&](int end) {
+        ++numPairs_;
         if (std::max(least[set], ownWeights_[end] - ownWeights_[set]) >= next[end]) return;
+        numPairs_ += kPairsPerWalk;
         next[end] = std::min(next[end], std::max(least[set], memory_.of(nodesBetween(set, end)).total()));
       };
       if (empty == EmptyStages::kAllowed && mayEnd(set, stage)) visit(set);
@@ -256,7 +266,8 @@ std::optional<int64_t> StageSearch::smallestLimit(EmptyStages empty) {
     }
     least.swap(next);
   }
-  if (least[full] == kUnbounded) return std::nullopt;
+  gaveUp_ = numPairs_ > maxPairs_;
+  if (gaveUp_ || least[full] == kUnbounded) return std::nullopt;
   return least[full];
 }
 

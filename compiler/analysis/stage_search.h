@@ -24,19 +24,23 @@ enum class EmptyStages { kAllowed, kRefused };
 
 class StageSearch {
  public:
+  // How many pairs of sets a search for any cut at all may look at.
+  enum class Effort { kBounded, kAll };
   StageSearch(const StageGraph& graph, const StageClusters& clusters, const DownSets& sets,
-              const StageCutOptions& options);
+              const StageCutOptions& options, Effort effort);
 
   struct Cut {
     std::vector<int> stageOf;  // by node
     int64_t ticks = 0;         // Σ + (M - 1) · max
     bool isProven = false;     // no other cut takes less; else the proof was given up
   };
-  // Nothing if no cut keeps pins, limit (0: none) and, where refused, has no empty stage.
+  // Nothing if no cut keeps pins, limit (0: none) and, where refused, has no empty stage; or if the search was given up.
   std::optional<Cut> fastest(EmptyStages empty, int64_t memoryLimit);
 
   // The limit below which there is no cut at all; nothing if pins and empty stages leave none.
   std::optional<int64_t> smallestLimit(EmptyStages empty);
+  // Whether the last of the two found nothing because it became too long.
+  bool gaveUp() const { return gaveUp_; }
 
  private:
   struct Label {
@@ -83,7 +87,9 @@ class StageSearch {
   std::vector<int64_t> leastReceived_;
   std::vector<std::pair<int64_t, int>> byInput_;     // clusters by the ticks of all they read
   std::vector<int64_t> ownWeights_, crossingBytes_;  // by set; the latter once crossings() was asked for it
+  const int64_t maxPairs_;                           // without a cut
   int64_t numPairs_ = 0;
+  bool gaveUp_ = false;
   std::vector<Label> labels_;
   std::vector<std::vector<int>> front_, nextFront_;  // by set: labels that nothing undercuts
 };

@@ -10,10 +10,13 @@ namespace {
 
 class Minimizer {
  public:
-  Minimizer(RandomCase failing, Outcome outcome) : best_(std::move(failing)), outcome_(std::move(outcome)) {}
+  Minimizer(RandomCase failing, Outcome outcome)
+      : best_(std::move(failing)),
+        outcome_(std::move(outcome)),
+        maxTries_(outcome_.verdict == Verdict::kHangs ? 12 : 400) {}
 
   RandomCase run() {
-    for (bool changed = true; changed && numTries_ < kMaxTries;) {
+    for (bool changed = true; changed && numTries_ < maxTries_;) {
       changed = keepOneOutput();
       changed |= each(best_.nodes.size(), [](RandomCase& c, size_t i) { return cut(c, i); });
       changed |= each(best_.nodes.size(), [](RandomCase& c, size_t i) { return bypass(c, i); });
@@ -32,8 +35,6 @@ class Minimizer {
   }
 
  private:
-  static constexpr int kMaxTries = 400;
-
   // The same words behind the names of nodes, but for numbers, where there are words; numbers that differ are one failure.
   bool isLike(const Outcome& other) const {
     auto words = [](const Outcome& outcome) {
@@ -49,7 +50,7 @@ class Minimizer {
   bool accept(RandomCase candidate) {
     candidate.prune();
     if (candidate.given.empty() && (candidate.nodes.empty() || candidate.inputs.empty())) return false;
-    if (++numTries_ > kMaxTries) return false;
+    if (++numTries_ > maxTries_) return false;
     if (!isLike(runIsolated(candidate))) return false;
     best_ = std::move(candidate);
     return true;
@@ -146,6 +147,7 @@ class Minimizer {
 
   RandomCase best_;
   Outcome outcome_;
+  const int maxTries_;  // a try of what hangs lasts until its deadline
   int numTries_ = 0;
 };
 

@@ -17,6 +17,7 @@ constexpr char kUsage[] = R"(Random graphs under random annotations: sharded the
   --count=N     how many of each kind (default 300 sharded ones, or 3000 where SHARDWRIGHT_FULL is set; 100 scheduled ones, or 1000)
   --case=FILE   that case alone, from the text that a failure prints
   --verbose     prints refusals
+  --print       prints the scheduled cases alone
   --keep=DIR    keeps the models with inputs and outputs in DIR/0, DIR/1, …
 )";
 
@@ -24,7 +25,7 @@ struct Options {
   uint64_t seed = 1;
   int count = 0;  // 0: the default
   std::string file, keep;
-  bool verbose = false;
+  bool verbose = false, print = false;
 } options;
 
 const char* verdictText(Verdict verdict) {
@@ -97,7 +98,11 @@ int expectEqual(CaseKind kind, int count) {
   isolation.numAtOnce = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   isolation.keep = options.keep;
   runIsolated(cases, isolation, [&](size_t i, const Outcome& outcome) {
-    if (!outcome.isGood()) failed[i] = outcome;
+    if (!outcome.isGood()) {
+      failed[i] = outcome;
+      std::printf("seed %llu %s\n", static_cast<unsigned long long>(options.seed + i), verdictText(outcome.verdict));
+      std::fflush(stdout);  // long before it is minimised
+    }
     if (outcome.verdict == Verdict::kEqualButForRefusals) refused[i] = outcome.message;
   });
   int numMinimized = 0;
@@ -150,11 +155,19 @@ int main(int argc, char** argv) {
       options.file = value;
     else if (key == "--keep")
       options.keep = value;
+    else if (key == "--print")
+      options.print = true;
     else if (key == "--verbose")
       options.verbose = true;
     else
       return std::fputs(shardwright::kUsage, stderr), 2;
   }
+  for (int i = 0; options.print && i < std::max(1, options.count); ++i) {
+    const uint64_t seed = options.seed + static_cast<uint64_t>(i);
+    std::printf("# %llu\n%s", static_cast<unsigned long long>(seed),
+                shardwright::randomCase(seed, shardwright::CaseKind::kScheduled).str().c_str());
+  }
+  if (options.print) return 0;
   if (!options.file.empty()) testing::GTEST_FLAG(filter) = "RandomGraphs.cases_that_failed_once";
   return RUN_ALL_TESTS();
 }
