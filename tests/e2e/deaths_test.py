@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 import unittest
 
@@ -19,14 +20,14 @@ SEED = int(os.environ.get("SHARDWRIGHT_SEED", time.time_ns() % 1000000))
 DEADLINE_S = 2
 TCP = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "tcp,self"}
 NAMED = r"^shardrun: rank {victim}: process {victim} \(pid .* is dead.*: .* it was last in step .*, tensor '"
-# When, after all processes are there: while they start and load, between their steps, or around their end.
-DELAYS_S = {"start": (0, 0.8), "steps": (1, 2), "end": (0.3, 1.1)}
+# When, after all processes are there: while they start and load, or around their end; after they have loaded: in their steps.
+DELAYS_S = {"start": (0, 0.8), "steps": (0.7, 1.7), "end": (0.3, 1.1)}
 
 
 class DeathsTest(given_models.GivenModels):
     def setUp(self):
         self.random = random.Random(SEED)
-        self.crashes = 0
+        self.launcherFailures = 0
         print(f"SHARDWRIGHT_SEED={SEED}", file=sys.stderr)
         self.plan = self.compile("gpt2", "--mesh", "dp=2,pp=2,tp=2" if FULL else "pp=2,tp=2")
         self.count = 8 if FULL else 4
@@ -38,6 +39,25 @@ class DeathsTest(given_models.GivenModels):
     def test_one_that_is_stopped_ends_all_in_time(self):
         phases = ["start", "steps", "end"] * 8 + ["steps"] if FULL else ["steps", "start"]
         self.endInPhases(phases, signal.SIGSTOP)
+
+    def test_where_all_are_stopped_together_one_says_so(self):
+        """As batch systems do with a job that makes way for another one."""
+        command = mpi_job.mpirun(self.count, self.plan, "--data", self.dataOf("gpt2"), "--repeat", "1000000", "--timeout", str(DEADLINE_S))
+        with tempfile.TemporaryFile() as errors:
+            job = mpi_job.start(command, errors)
+            members = mpi_job.membersOf(job, self.count)
+            mpi_job.awaitFabric(members)
+            time.sleep(0.5)
+            for sent, pause in [(signal.SIGSTOP, DEADLINE_S + 1), (signal.SIGCONT, 0)]:
+                for member in members.values():
+                    os.kill(member.pid, sent)
+                time.sleep(pause)
+            self.assertEqual(job.wait(60), 3)
+            errors.seek(0)
+            said = errors.read().decode(errors="replace")
+        self.assertEqual(len(mpi_job.messagesOf(said)), 1, said)
+        self.assertIn("process 0 on ", said)
+        self.assertIn("longer than the timeout of 2000 ms", said)
 
     def endInPhases(self, phases, sent):
         for number, phase in enumerate(phases):
@@ -51,14 +71,14 @@ class DeathsTest(given_models.GivenModels):
     def endOne(self, phase, victim, delay, sent, environment):
         repeats = "1000000" if phase != "end" else str(self.random.choice([1, 20, 100]))
         command = mpi_job.mpirun(self.count, self.plan, "--data", self.dataOf("gpt2"), "--check", "--repeat", repeats, "--timeout", str(DEADLINE_S))
-        death = Death(command, self.count, victim, delay, sent, environment)
+        death = Death(command, self.count, victim, delay, sent, environment, inSteps=phase == "steps")
         self.assertEqual(death.running, [])
-        if death.status == -signal.SIGSEGV:  # seen once in a hundred with Open MPI 4.1.4, which then leaves its files behind
-            self.crashes += 1
-            self.assertLessEqual(self.crashes, 2, "mpirun itself crashes: " + death.said)
-        else:
-            self.assertEqual(death.left, [], f"status {death.status}: {death.said}")
         self.assertLess(death.seconds, DEADLINE_S + 1 if FULL else 60, death.said)
+        if death.launcherFailed:
+            self.launcherFailures += 1
+            self.assertLessEqual(self.launcherFailures, 3, death.said)
+            return self.assertLessEqual(len(death.messages), 1, death.said)
+        self.assertEqual(death.left, [], f"status {death.status}: {death.said}")
         if death.status == 0 and phase == "end":  # it had done its part
             return self.assertEqual(death.messages, [], death.said)
         self.assertTrue(death.hit, death.said)

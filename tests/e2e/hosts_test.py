@@ -46,7 +46,7 @@ class HostsTest(model_jobs.ModelJobs):
         for victim, sent in [(3, signal.SIGKILL), (2, signal.SIGSTOP), (0, signal.SIGKILL)]:
             with self.subTest(victim=victim, signal=sent.name):
                 command = self.hosts.mpirun([2, 2], plan, "--data", self.dataOf("gpt2"), "--repeat", "1000000", "--timeout", str(DEADLINE_S))
-                death = Death(command, 4, victim, 1.5, sent)
+                death = Death(command, 4, victim, 1, sent)
                 self.assertEqual(death.running + death.left + self.hosts.leftovers(), [], death.said)
                 self.assertNotEqual(death.status, 0)
                 self.assertEqual(len(death.messages), 1, death.said)

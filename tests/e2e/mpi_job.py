@@ -66,9 +66,25 @@ def membersOf(job, count, seconds=60):
     return found
 
 
+def awaitFabric(members, seconds=60):
+    """Until every process has met its neighbours in the memory that they share, as it does when it has read the plan."""
+    until = time.monotonic() + seconds
+    waiting = set(member.pid for member in members.values())
+    while waiting and time.monotonic() < until:
+        waiting = {pid for pid in waiting if isRunning(pid) and "memfd:shardwright" not in mapsOf(pid)}
+        time.sleep(0.02)
+
+
+def mapsOf(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return ""
+
+
 def leftovers(job, members):
     """What the job has left in the places where MPI libraries put shared memory and session files."""
     ids = {f"{member.job:x}" for member in members.values()} - {"0"}
-    shared = [name for name in os.listdir("/dev/shm") if any(part in ids for part in name.split("."))]
+    shared = ["/dev/shm/" + name for name in os.listdir("/dev/shm") if any(part in ids for part in name.split("."))]
     sessions = [str(path) for path in pathlib.Path("/tmp").glob(f"ompi.*/pid.{job.pid}")]
     return shared + sessions

@@ -134,7 +134,7 @@ class ProcessLife {
   std::set<uint32_t> failedEpochs_;
   int dead_ = -1;
   std::atomic<bool> failed_{false};
-  bool ended_ = false, wasStopped_ = false, stopping_ = false;
+  bool ended_ = false, wasStopped_ = false, wasGivenUp_ = false, stopping_ = false;
   std::atomic<int64_t> callBegan_{0};
   std::thread watcher_;
 };

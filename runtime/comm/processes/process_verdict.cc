@@ -27,15 +27,28 @@ std::string listed(const std::vector<int>& processes) {
 
 }  // namespace
 
-// Who was stopped itself cannot say who is silent; the timeout after its last beat, the others have said that it is.
+// Who was stopped itself cannot say who is silent; the timeout after its last beat, the others have said that it is, and
+// ended, if they were not stopped with it.
 void ProcessLife::noticeOwnStop(Clock::time_point now) {
   if (now - lastLook_ > kLeastTimeout / 2) {
     for (Peer& peer : peers_) peer.heard = now;
   }
   lastLook_ = now;
-  if (now - lastBeat_ < timeout_ || wasStopped_ || failed_) return;
+  auto gap = now - lastBeat_;
+  if (gap < timeout_ || wasStopped_ || failed_) return;
   wasStopped_ = true;
-  decide(0, environmentError("this process was stopped for longer than the others wait for it"), -1);
+  if (!isFirst()) return;  // which then says so, or is gone, or was stopped too
+  for (Peer& peer : peers_) {
+    if (!peer.isMet()) continue;
+    for (const LifeFrame& frame : peer.stream->receive()) peer.left = peer.left || frame.word == LifeWord::kBye;
+    wasGivenUp_ = wasGivenUp_ || peer.left || !peer.stream->isOpen();
+  }
+  decide(
+      0,
+      environmentError("process " + std::to_string(job_.process) + " on " + hostName() + " was stopped for " +
+                       std::to_string(duration_cast<milliseconds>(gap).count()) + " ms, longer than the timeout of " +
+                       std::to_string(timeout_.count()) + " ms; one that is to outlast that needs a longer --timeout"),
+      -1);
 }
 
 void ProcessLife::judge(Clock::time_point now) {
@@ -165,13 +178,13 @@ void ProcessLife::decide(uint32_t epoch, Status reason, int dead) {
     failed_ = true;
     // The second tells where the first cannot; it does not know that of one of another host that it has not met yet, but
     // launchers that end a job say so themselves.
-    bool alone = dead < 0 && !wasStopped_ && !peers_[0].isMet() && terminatedAt_ == Clock::time_point();
-    bool tells = isFirst() ? !wasStopped_ && dead != 0 : job_.process == 1 && (dead == 0 || alone);
+    bool alone = dead < 0 && !peers_[0].isMet() && terminatedAt_ == Clock::time_point();
+    bool tells = isFirst() ? !wasGivenUp_ && dead != 0 : job_.process == 1 && !wasStopped_ && (dead == 0 || alone);
     if (tells) toTell_ = reason;
     changed_.notify_all();
   }
   news_.emplace_back(epoch, reason);
-  if (isFirst() && !wasStopped_)
+  if (isFirst() && !wasGivenUp_)
     tellOthers({LifeWord::kFail, 0, dead, static_cast<uint32_t>(reason.code()), epoch, reason.message()});
 }
 
