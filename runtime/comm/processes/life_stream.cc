@@ -39,11 +39,15 @@ socklen_t nameOf(const std::string& job, sockaddr_un& address) {
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + bytes);
 }
 
-bool isOfThisUser(int socket) {
+// Who made the other end of a socket inside this host; process 0 for other sockets.
+ucred peerOf(int socket) {
   ucred peer{};
   socklen_t size = sizeof peer;
-  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == getuid();
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {0, static_cast<uid_t>(-1), 0};
+  return peer;
 }
+
+bool isOfThisUser(int socket) { return peerOf(socket).uid == getuid(); }
 
 std::string hostAddresses(uint16_t port) {
   ifaddrs* all = nullptr;
@@ -76,6 +80,8 @@ void sendAtOnce(int socket) {
 }  // namespace
 
 LifeStream::~LifeStream() { close(socket_); }
+
+int LifeStream::processHere() const { return peerOf(socket_).pid; }
 
 void LifeStream::send(const LifeFrame& frame) {
   if (frame.word == LifeWord::kBeat && hasUnsent()) return flush();

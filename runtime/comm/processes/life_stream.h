@@ -27,6 +27,8 @@ class LifeStream {
   ~LifeStream();
 
   int socket() const { return socket_; }
+  // The process at the other end, if it is of this host; else 0.
+  int processHere() const;
   // False once the other end is closed, as the system does for a process that ends, and all it said has been received.
   bool isOpen() const { return open_; }
   bool hasUnsent() const { return !unsent_.empty(); }

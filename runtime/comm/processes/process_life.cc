@@ -141,6 +141,20 @@ std::vector<int> ProcessLife::notEnded() const {
   return found;
 }
 
+bool ProcessLife::isOverdue(Clock::time_point now) const {
+  if (!failed_) return false;
+  if (metAt_ == Clock::time_point()) return now - failedAt_ > (isFirst() ? kFirstEndInStart : milliseconds(0));
+  return now - failedAt_ > (isFirst() ? kFirstEnd : kOthersEnd);
+}
+
+// Launchers kill what is left of a job, a stopped process too; this one is not to remain where the launcher crashes.
+void ProcessLife::endStuck() {
+  if (dead_ < 0 || job_.process != (dead_ == 0 ? 1 : 0)) return;
+  const Peer& peer = peers_[static_cast<size_t>(dead_)];
+  int pid = peer.isMet() && peer.stream->isOpen() ? peer.stream->processHere() : 0;
+  if (pid > 0 && pid != getpid()) kill(pid, SIGKILL);
+}
+
 void ProcessLife::leave() {
   std::unique_lock<std::mutex> lock(mutex_);
   auto limit = failed_ ? failedAt_ + kOthersEnd : Clock::now() + timeout_;
@@ -161,6 +175,7 @@ void ProcessLife::leave() {
                         [&] { return !peers_[0].isMet() || !peers_[0].stream->hasUnsent(); });
   }
   stopping_ = true;
+  endStuck();
   lock.unlock();
   watcher_.join();
   callBack();
@@ -204,12 +219,13 @@ void ProcessLife::watch() {
     beat(now);
     if (terminated && terminatedAt_ == Clock::time_point()) terminatedAt_ = now;
     if (!failed_) judge(now);
-    bool over = failed_ && now - failedAt_ > (isFirst() ? kFirstEnd : kOthersEnd);
+    bool over = callbacks_.exit && isOverdue(now);
+    if (over) endStuck();
     StatusCode code = failure_.code();
     lock.unlock();
     changed_.notify_all();
     callBack();
-    if (over && callbacks_.exit) callbacks_.exit(code);
+    if (over) callbacks_.exit(code);
   }
 }
 

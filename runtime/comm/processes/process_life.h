@@ -88,6 +88,8 @@ class ProcessLife {
   // How long the program has after a failure to end by itself; the first process outlives the others, for launchers end
   // the job when one has failed.
   static constexpr std::chrono::milliseconds kOthersEnd{300}, kFirstEnd{450};
+  // Inside the start of MPI it cannot.
+  static constexpr std::chrono::milliseconds kFirstEndInStart{150};
 
   void watch();
   void waitForWords();
@@ -114,6 +116,8 @@ class ProcessLife {
   Status death(int process, Clock::time_point now) const;
   std::string describe(int process) const;
   std::vector<int> notEnded() const;
+  bool isOverdue(Clock::time_point now) const;
+  void endStuck();
   // Called without the lock.
   void callBack();
 
