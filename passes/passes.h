@@ -43,6 +43,7 @@ std::unique_ptr<mlir::Pass> createSelectStepsPass();
 std::unique_ptr<mlir::Pass> createFuseEpiloguesPass();
 
 // optimize; `machine` as compiler/target knows it, `growth`: how much more than before may live at a time, 1: nothing
+std::unique_ptr<mlir::Pass> createMergeCollectivesPass(const std::string& machine = "cpu");
 std::unique_ptr<mlir::Pass> createScheduleStepsPass(const std::string& machine = "cpu", double growth = 1.25);
 
 // All of them, for shard-opt.

@@ -43,6 +43,7 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addNestedPass<mlir::func::FuncOp>(createFuseEpiloguesPass());
   // optimize
   const double growth = options.memoryLimit > 0 ? 1 : 1.25;
+  manager.addNestedPass<mlir::func::FuncOp>(createMergeCollectivesPass("cpu"));
   manager.addNestedPass<mlir::func::FuncOp>(createScheduleStepsPass("cpu", growth));
 }
 

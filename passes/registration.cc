@@ -24,6 +24,7 @@ void registerPasses() {
   };
   for (auto create : all) mlir::registerPass(create);
   mlir::registerPass([] { return createAnnotatePass(); });
+  mlir::registerPass([] { return createMergeCollectivesPass(); });
   mlir::registerPass([] { return createScheduleStepsPass(); });
   mlir::registerPass([] { return createAssignStagesPass(); });
   mlir::registerPass([] { return createExplainPass(); });

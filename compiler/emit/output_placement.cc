@@ -6,6 +6,8 @@
 namespace shardwright {
 namespace {
 
+Expr countOf(const Exprs& dims) { return product(std::vector<Expr>(dims.begin(), dims.end())); }
+
 bool isWrittenAsItIs(step::KernelOp kernel, mlir::Value result) {
   auto views = kernel->getAttrOfType<mlir::ArrayAttr>("result_views");
   unsigned number = mlir::cast<mlir::OpResult>(result).getResultNumber();
@@ -29,8 +31,34 @@ StatusOr<SymbolicView> outputPart(dist::WriteOp write, const Mesh& mesh) {
   return std::move(*part);
 }
 
-StatusOr<OutputPlacements> placeInOutputs(mlir::Block& block, const ConstantValues& constants, const Facts& facts,
-                                          const Mesh& mesh) {
+bool canBePlaced(mlir::Value value, const ConstantValues& constants) {
+  mlir::Value base = baseOf(value);
+  mlir::Operation* maker = base.getDefiningOp();
+  if (!maker || mlir::isa<ConstantOp, WeightOp, step::ConcatOp>(maker) || constants.contains(base)) return false;
+  SymbolicView view = viewOf(value);
+  return view.offset == Expr(0) && isDense(view) && countOf(view.dims) == countOf(dimsOf(base.getType()));
+}
+
+namespace {
+
+void placeParts(step::ConcatOp concat, const ConstantValues& constants, OutputPlacements& placements) {
+  Exprs dims = dimsOf(concat.getResult().getType());
+  // Parts that do not lie densely would be one kernel's writes among another's.
+  for (int64_t d = 0; d < static_cast<int64_t>(concat.getAxis()); ++d)
+    if (dims[d] != Expr(1)) return;
+  Expr offset = 0;
+  for (mlir::Value input : concat.getInputs()) {
+    mlir::Value base = baseOf(input);
+    if (!placements.contains(base) && canBePlaced(input, constants))
+      placements[base] = {concat.getResult(), offset, {}};
+    offset += countOf(dimsOf(input.getType()));
+  }
+}
+
+}  // namespace
+
+StatusOr<OutputPlacements> placeValues(mlir::Block& block, const ConstantValues& constants, const Facts& facts,
+                                       const Mesh& mesh) {
   OutputPlacements placements;
   for (auto write : block.getOps<dist::WriteOp>()) {
     SW_ASSIGN_OR_RETURN(SymbolicView part, outputPart(write, mesh));
@@ -49,6 +77,8 @@ StatusOr<OutputPlacements> placeInOutputs(mlir::Block& block, const ConstantValu
     else if (isOfKernelsOnly(local))
       placements[local] = {write.getGlobal(), part.offset, part.strides};
   }
+  for (auto concat : block.getOps<step::ConcatOp>())
+    if (!placements.contains(concat.getResult())) placeParts(concat, constants, placements);
   return placements;
 }
 

@@ -44,7 +44,7 @@ class ProgramEmitter {
   // Programs for a run and for the load; the second may be empty.
   Status run(const PortIndices& ports, ProgramState& main, ProgramState& init) {
     ports_ = ports;
-    SW_ASSIGN_OR_RETURN(placements_, placeInOutputs(block_, constants_, facts_, tables_.mesh()));
+    SW_ASSIGN_OR_RETURN(placements_, placeValues(block_, constants_, facts_, tables_.mesh()));
     for (mlir::Operation& op : block_) SW_RETURN_IF_ERROR(emitOp(&op));
     main = std::move(main_);
     init = std::move(init_);
@@ -233,12 +233,16 @@ class ProgramEmitter {
     mlir::Value base = locate(concat.getResult(), whole);
     int64_t axis = concat.getAxis();
     for (mlir::Value input : concat.getInputs()) {
-      plan::KernelStep* kernel = addKernel(state, concat, "copy");
       SymbolicView part = whole;
       part.dims = dimsOf(input.getType());
+      whole.offset += part.dims[axis] * whole.strides[axis];
+      auto placed = placements_.find(baseOf(input));
+      bool isThere = placed != placements_.end() && placed->second.global == concat.getResult() &&
+                     placed->second.offset == part.offset;
+      if (isThere) continue;
+      plan::KernelStep* kernel = addKernel(state, concat, "copy");
       *kernel->add_inputs() = view(state, input);
       *kernel->add_outputs() = windowOn(state, base, part, dtypeOf(concat.getResult().getType()));
-      whole.offset += part.dims[axis] * whole.strides[axis];
     }
     return Status();
   }

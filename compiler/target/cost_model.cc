@@ -31,8 +31,8 @@ double collectiveSeconds(const Machine& machine, CollectiveCost kind, int groupS
 CollectiveTime collectiveTime(const Machine& machine, CollectiveCost kind, int groupSize, double bytes) {
   double seconds = collectiveSeconds(machine, kind, groupSize, bytes);
   if (seconds <= 0) return {};
-  double moving = seconds - machine.curve(kind, groupSize).latencySeconds;
-  double own = (1 - machine.backgroundShare) * moving;
+  double latency = machine.curve(kind, groupSize).latencySeconds;
+  double own = std::min(machine.launchSeconds, latency) + (1 - machine.backgroundShare) * (seconds - latency);
   return {seconds - own, own};
 }
 

@@ -19,8 +19,8 @@ double movedBytes(CollectiveCost kind, int groupSize, double bytes);
 //   cpu.json, all-reduce of 8 MB over 4 ranks: 5 µs + 2·(3/4)·8 MB / (8 GB/s) = 1505 µs
 double collectiveSeconds(const Machine& machine, CollectiveCost kind, int groupSize, double bytes);
 
-// The same time, of a collective that is started and waited for later: what passes while the rank computes, the latency and
-// Machine::backgroundShare of the rest, and what its threads do themselves.
+// The same time, of a collective that is started and waited for later: what its threads do themselves, which is a step's launch and of
+// moving all but Machine::backgroundShare, and the rest, which passes while the rank computes.
 struct CollectiveTime {
   double backgroundSeconds = 0, threadSeconds = 0;
 };

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/optimize/step_order.h"
+#include "passes/optimize/step_seconds.h"
 #include "passes/passes.h"
 
 namespace shardwright {
@@ -40,17 +41,18 @@ struct ScheduleSteps : mlir::PassWrapper<ScheduleSteps, mlir::OperationPass<mlir
 
   void runOnOperation() final {
     auto module = getOperation()->getParentOfType<mlir::ModuleOp>();
-    auto machine = builtInMachine(machineName_);
-    if (!machine.ok()) return fail(machine.status());
-    mesh_ = meshOf(module);
+    const Machine machine = machineNamed(machineName_);
     sizes_ = assumedSizes(module);
     mlir::Block& block = getOperation().getBody().front();
     ConstantValues constants(block);
-    auto placed = placeInOutputs(block, constants, factsOf(module), mesh_);
-    if (!placed.ok()) return fail(placed.status());
+    auto placed = placeValues(block, constants, factsOf(module), meshOf(module));
+    if (!placed.ok()) {
+      getOperation().emitError(placed.status().message());
+      return signalPassFailure();
+    }
     collect(block, constants);
     std::vector<OrderedStep> steps;
-    for (mlir::Operation* op : ops_) steps.push_back(describe(op, *machine, *placed));
+    for (mlir::Operation* op : ops_) steps.push_back(describe(op, machine, *placed));
     StepOrder given = givenOrder(steps), best = bestOrder(steps, allowed(given));
     if (best.actions != given.actions) apply(best, block);
   }
@@ -58,11 +60,6 @@ struct ScheduleSteps : mlir::PassWrapper<ScheduleSteps, mlir::OperationPass<mlir
  private:
   int64_t allowed(const StepOrder& given) const {
     return static_cast<int64_t>(growth_ * static_cast<double>(given.peakBytes));
-  }
-
-  void fail(const Status& status) {
-    getOperation().emitError(status.message());
-    signalPassFailure();
   }
 
   // What becomes a step of a run; windows and constants go along with what reads them.
@@ -90,10 +87,7 @@ struct ScheduleSteps : mlir::PassWrapper<ScheduleSteps, mlir::OperationPass<mlir
       if (!placed.contains(result)) step.bytes += static_cast<int64_t>(bytesAt(result, sizes_));
     }
     if (std::optional<StepCollective> collective = collectiveOf(op)) {
-      int64_t members = 1;
-      for (const SubAxis& axis : collective->group) members *= axis.size;
-      CollectiveTime time = collectiveTime(machine, static_cast<CollectiveCost>(collective->kind),
-                                           static_cast<int>(members), std::max(read, written));
+      CollectiveTime time = collectiveTime(machine, *collective, std::max(read, written));
       step.kind = OrderedStep::Kind::kCollective;
       step.seconds = time.threadSeconds;
       step.backgroundSeconds = time.backgroundSeconds;
@@ -102,10 +96,8 @@ struct ScheduleSteps : mlir::PassWrapper<ScheduleSteps, mlir::OperationPass<mlir
     } else if (mlir::isa<dist::SendOp, dist::ReceiveOp>(op)) {
       step.kind = mlir::isa<dist::SendOp>(op) ? OrderedStep::Kind::kSend : OrderedStep::Kind::kReceive;
       step.seconds = collectiveSeconds(machine, CollectiveCost::kPermute, 2, read + written) / 2;
-    } else if (auto write = mlir::dyn_cast<dist::WriteOp>(op); !write || !placed.contains(write.getLocal())) {
-      auto flops = op->getAttrOfType<mlir::FloatAttr>(kFlopsAttr);
-      DType dtype = op->getNumResults() > 0 ? dtypeOf(op->getResult(0).getType()) : DType::kFloat32;
-      step.seconds = kernelSeconds(machine, dtype, flops ? flops.getValueAsDouble() : 0, read + written);
+    } else {
+      step.seconds = computeSeconds(op, machine, sizes_, placed);
     }
     return step;
   }
@@ -149,7 +141,6 @@ struct ScheduleSteps : mlir::PassWrapper<ScheduleSteps, mlir::OperationPass<mlir
 
   const std::string machineName_;
   const double growth_;
-  Mesh mesh_;
   Bindings sizes_;
   std::vector<mlir::Operation*> ops_;
   llvm::DenseMap<mlir::Operation*, int> index_;
