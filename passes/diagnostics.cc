@@ -58,7 +58,7 @@ ErrorCollector::ErrorCollector(mlir::MLIRContext* context, std::string model)
                     line = model_ + ": " + (node.empty() || node == model_ ? "" : node + ": ");
         line += diagnostic.str();
         if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error) {
-          std::fprintf(stderr, "%s\n", line.c_str());
+          std::fprintf(stderr, "%s: warning: %s\n", model_.c_str(), line.substr(model_.size() + 2).c_str());
           return mlir::success();
         }
         internal_ |= line.find("internal error") != std::string::npos;

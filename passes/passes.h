@@ -16,6 +16,7 @@ std::unique_ptr<mlir::Pass> createApplyPatternsPass();
 // annotate
 std::unique_ptr<mlir::Pass> createAnnotatePass();
 std::unique_ptr<mlir::Pass> createAnnotatePass(const std::string& mesh, const std::string& specPath);
+std::unique_ptr<mlir::Pass> createFollowAnnotationsPass();
 
 // stage
 std::unique_ptr<mlir::Pass> createAssignStagesPass();
@@ -27,6 +28,8 @@ std::unique_ptr<mlir::Pass> createSplitStagesPass();
 std::unique_ptr<mlir::Pass> createChooseStrategiesPass();
 std::unique_ptr<mlir::Pass> createExpandDecomposedPass();
 std::unique_ptr<mlir::Pass> createInsertReshardsPass();
+std::unique_ptr<mlir::Pass> createWriteAnnotationsPass();
+std::unique_ptr<mlir::Pass> createWriteAnnotationsPass(const std::string& model, const std::string& output);
 std::unique_ptr<mlir::Pass> createExplainPass();
 std::unique_ptr<mlir::Pass> createExplainPass(const std::string& tensor);
 

@@ -23,6 +23,7 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addPass(mlir::createCSEPass());
   // annotate
   manager.addPass(createAnnotatePass(options.mesh, options.shardSpec));
+  manager.addPass(createFollowAnnotationsPass());
   // stage
   manager.addPass(createAssignStagesPass(options.microbatches, options.schedule, options.memoryLimit));
   manager.addPass(createSplitStagesPass());
@@ -32,6 +33,8 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
   manager.addNestedPass<mlir::func::FuncOp>(createInsertReshardsPass());
   manager.addNestedPass<mlir::func::FuncOp>(createVerifyPropagatedPass());
   if (!options.explain.empty()) manager.addPass(createExplainPass(options.explain));
+  if (!options.annotatedPath.empty())
+    manager.addPass(createWriteAnnotationsPass(options.modelPath, options.annotatedPath));
   // partition
   manager.addPass(createPartitionPass());
   manager.addPass(mlir::createCSEPass());

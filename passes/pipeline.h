@@ -20,9 +20,10 @@ struct CompileOptions {
   std::string target;      // a CPU's name; empty: the host's
   std::string dumpFolder;  // where the IR is written after each pass; empty: nowhere
   int64_t microbatches = 1;
-  int64_t memoryLimit = 0;  // bytes per rank; 0: none
-  std::string schedule;     // of microbatches: "gpipe", "1f1b", "interleaved"; empty: by cost
-  std::string explain;      // a tensor whose sharding is explained on stdout; empty: none
+  int64_t memoryLimit = 0;    // bytes per rank; 0: none
+  std::string schedule;       // of microbatches: "gpipe", "1f1b", "interleaved"; empty: by cost
+  std::string explain;        // a tensor whose sharding is explained on stdout; empty: none
+  std::string annotatedPath;  // where the model is written with its shardings; empty: nowhere
   bool writeWeights = true;
   bool dryRun = false;   // decide and report, write nothing
   bool verbose = false;  // progress on stderr

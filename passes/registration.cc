@@ -8,6 +8,8 @@ void registerPasses() {
       createExpandOnImportPass,
       createApplyPatternsPass,
       //
+      createFollowAnnotationsPass,
+      //
       createSplitStagesPass,
       //
       createChooseStrategiesPass,
@@ -27,6 +29,7 @@ void registerPasses() {
   mlir::registerPass([] { return createMergeCollectivesPass(); });
   mlir::registerPass([] { return createScheduleStepsPass(); });
   mlir::registerPass([] { return createAssignStagesPass(); });
+  mlir::registerPass([] { return createWriteAnnotationsPass(); });
   mlir::registerPass([] { return createExplainPass(); });
 }
 

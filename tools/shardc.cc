@@ -40,22 +40,12 @@ int usage(const std::string& message) {
   return static_cast<int>(shardwright::StatusCode::kUserError);
 }
 
-// Options of the command line that are fixed but not built; each says so.
-struct NotBuilt {
-  std::string annotated;
-  const char* used() const {
-    if (!annotated.empty()) return "--annotated";
-    return nullptr;
-  }
-};
-
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Compiles an ONNX model for a mesh of devices.", "shardc");
   app.footer(kExamples);
   shardwright::CompileOptions options;
-  NotBuilt notBuilt;
   std::vector<std::string> fixed, assumed, maximum;
   std::string target;
   bool noWeights = false;
@@ -82,7 +72,10 @@ int main(int argc, char** argv) {
   app.add_option("--schedule", options.schedule,
                  "Of microbatches: gpipe, 1f1b, interleaved or interleaved:CHUNKS (default: by predicted time)")
       ->option_text("NAME");
-  app.add_option("--annotated", notBuilt.annotated, "Write the model with its shardings")->option_text("OUT.onnx");
+  app.add_option("--annotated", options.annotatedPath, "Write the model with its shardings and stages")
+      ->option_text("OUT.onnx");
+  app.add_flag("--ignore-annotations", options.import.ignoresAnnotations,
+               "Take no notice of shardings and stages that the model says");
   app.add_option("--explain", options.explain, "Say where a tensor's sharding comes from")->option_text("TENSOR");
   app.add_flag_callback(
       "--list-ops",
@@ -97,7 +90,6 @@ int main(int argc, char** argv) {
     int status = app.exit(error);
     return status == 0 ? 0 : static_cast<int>(shardwright::StatusCode::kUserError);
   }
-  if (const char* option = notBuilt.used()) return usage(std::string(option) + " is not built yet");
   if (options.outputFolder.empty() && !options.dryRun) return usage("give -o PLAN, or --dry-run");
   if (!readSizes(fixed, options.import.fixed) || !readSizes(assumed, options.import.assumed) ||
       !readSizes(maximum, options.import.maximum))

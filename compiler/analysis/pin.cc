@@ -6,7 +6,8 @@ namespace shardwright {
 namespace {
 
 constexpr llvm::StringLiteral kPinsAttr = "dist.pins", kPinsOpenAttr = "dist.pins_open", kPinAttr = "dist.pin",
-                              kPinOpenAttr = "dist.pin_open", kPinStrategyAttr = "dist.pin_strategy";
+                              kPinOpenAttr = "dist.pin_open", kPinStrategyAttr = "dist.pin_strategy",
+                              kWantsAttr = "dist.wants";
 
 Pin readPin(mlir::Attribute sharding, mlir::Attribute open) {
   Pin pin;
@@ -25,10 +26,10 @@ mlir::Attribute openAttr(const Pin& pin, mlir::MLIRContext* context) {
   return mlir::DenseI64ArrayAttr::get(context, dims);
 }
 
-// The list attribute of an op with element `index` replaced; other elements are `other` if it is new.
-void setElement(mlir::Operation* op, llvm::StringRef name, unsigned index, mlir::Attribute element,
+// The list attribute of an op with element `index` replaced; if it is new, it has `size` elements, the others `other`.
+void setElement(mlir::Operation* op, llvm::StringRef name, unsigned size, unsigned index, mlir::Attribute element,
                 mlir::Attribute other) {
-  llvm::SmallVector<mlir::Attribute> list(op->getNumResults(), other);
+  llvm::SmallVector<mlir::Attribute> list(size, other);
   if (auto old = op->getAttrOfType<mlir::ArrayAttr>(name)) list.assign(old.begin(), old.end());
   list[index] = element;
   op->setAttr(name, mlir::ArrayAttr::get(op->getContext(), list));
@@ -116,8 +117,37 @@ void setPin(mlir::Value value, const Pin& pin, const Mesh& mesh) {
   }
   auto result = mlir::cast<mlir::OpResult>(value);
   mlir::Operation* op = result.getOwner();
-  setElement(op, kPinsAttr, result.getResultNumber(), sharding, mlir::UnitAttr::get(context));
-  setElement(op, kPinsOpenAttr, result.getResultNumber(), open, mlir::DenseI64ArrayAttr::get(context, {}));
+  unsigned size = op->getNumResults(), index = result.getResultNumber();
+  setElement(op, kPinsAttr, size, index, sharding, mlir::UnitAttr::get(context));
+  setElement(op, kPinsOpenAttr, size, index, open, mlir::DenseI64ArrayAttr::get(context, {}));
+}
+
+Wants wantsOf(mlir::func::FuncOp function) {
+  Wants wants;
+  for (mlir::Operation& op : function.getBody().front()) {
+    auto list = op.getAttrOfType<mlir::ArrayAttr>(kWantsAttr);
+    if (!list || list.size() != op.getNumOperands()) continue;
+    for (mlir::Attribute element : list)
+      wants[&op].push_back(mlir::isa<mlir::UnitAttr>(element) ? std::nullopt
+                                                              : std::optional<Pin>(readPin(element, {})));
+  }
+  return wants;
+}
+
+void setWant(mlir::OpOperand& operand, const Sharding& sharding, const Mesh& mesh) {
+  mlir::Operation* op = operand.getOwner();
+  mlir::MLIRContext* context = op->getContext();
+  setElement(op, kWantsAttr, op->getNumOperands(), operand.getOperandNumber(), shardingAttr(context, sharding, mesh),
+             mlir::UnitAttr::get(context));
+}
+
+void setOrigin(mlir::Value value, llvm::StringRef origin) {
+  auto attr = mlir::StringAttr::get(value.getContext(), origin);
+  if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value))
+    mlir::cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp())
+        .setArgAttr(argument.getArgNumber(), kOriginAttr, attr);
+  else
+    value.getDefiningOp()->setAttr(kOriginAttr, attr);
 }
 
 }  // namespace shardwright

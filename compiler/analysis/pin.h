@@ -3,6 +3,7 @@
 //
 //   on an op         dist.pins = [#dist.sharding<…>, unit], dist.pins_open = [array<i64: 1>, array<i64>]     by result
 //                    dist.pin_strategy = {tp = "0.1"}     axis tp splits dim 1 of operand 0
+//                    dist.wants = [#dist.sharding<…>, unit]     by operand: how the op reads it, where it can
 //   on an argument   dist.pin = #dist.sharding<…>, dist.pin_open = array<i64: 1>
 // Open dims are listed; the attribute may be missing.
 #pragma once
@@ -36,6 +37,13 @@ using StrategyPins = llvm::DenseMap<mlir::Operation*, StrategyPin>;
 Pins pinsOf(mlir::func::FuncOp function);
 StrategyPins strategyPinsOf(mlir::func::FuncOp function, llvm::StringRef axis);
 
+// By operand; nothing where the op may read it as it likes.
+using Wants = llvm::DenseMap<mlir::Operation*, llvm::SmallVector<std::optional<Pin>, 2>>;
+Wants wantsOf(mlir::func::FuncOp function);
+void setWant(mlir::OpOperand& operand, const Sharding& sharding, const Mesh& mesh);
+
 void setPin(mlir::Value value, const Pin& pin, const Mesh& mesh);
+// Who wants the value as it is, for --explain.
+void setOrigin(mlir::Value value, llvm::StringRef origin);
 
 }  // namespace shardwright

@@ -178,8 +178,21 @@ class Search {
     ops_[op] = std::move(variable);
   }
 
+  // A node must read its operands as the user wants, if any candidate does.
+  bool isWanted(const OpChoices& choices, size_t candidate) const {
+    auto wants = options_.wants.find(choices.op);
+    if (wants == options_.wants.end()) return true;
+    auto reads = [&](const OpCandidate& c) {
+      for (size_t i = 0; i < wants->second.size() && i < c.shardings.in.size(); ++i)
+        if (const std::optional<Pin>& want = wants->second[i]; want && !want->allows(c.shardings.in[i])) return false;
+      return true;
+    };
+    return reads(choices.candidates[candidate]) || llvm::none_of(choices.candidates, reads);
+  }
+
   // A node whose strategy the user fixed must split that dim of that operand, if any candidate does.
   bool isAllowed(const OpChoices& choices, size_t candidate) const {
+    if (!isWanted(choices, candidate)) return false;
     auto pin = options_.strategies.find(choices.op);
     if (pin == options_.strategies.end()) return true;
     auto splits = [&](const OpCandidate& c) {

@@ -28,6 +28,7 @@ struct SearchOptions {
   std::vector<std::pair<unsigned, unsigned>> ties;
   Pins pins;                // restricted to the axis
   StrategyPins strategies;  // over the axis
+  Wants wants;              // restricted to the axis
 };
 
 struct SearchResult {

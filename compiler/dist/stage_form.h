@@ -6,6 +6,7 @@
 //   dist.pipeline = {mesh = #dist.mesh<"dp=2,pp=2,tp=2">, chunks = 1, microbatches = 4, schedule = "gpipe"}   on the module
 //   dist.stage = 1            on an op: its chunk; ops without it are computed wherever they are needed
 //                             on a function: which chunk it is
+//   dist.pin_stage = 1, dist.pin_chunk = 3      on an op: what the user's spec, the model's annotations want
 //   dist.port = 2             on a function's argument or result: the model's input or output it is
 //   dist.receive, dist.send = channel, with dist.peer = chunk      on an argument, a result: a value between chunks
 //
@@ -22,9 +23,9 @@
 
 namespace shardwright {
 
-constexpr llvm::StringLiteral kStageAttr = "dist.stage", kStagePinAttr = "dist.pin_stage", kPortAttr = "dist.port",
-                              kReceiveAttr = "dist.receive", kSendAttr = "dist.send", kPeerAttr = "dist.peer",
-                              kBatchAttr = "dist.batch";
+constexpr llvm::StringLiteral kStageAttr = "dist.stage", kStagePinAttr = "dist.pin_stage",
+                              kChunkPinAttr = "dist.pin_chunk", kPortAttr = "dist.port", kReceiveAttr = "dist.receive",
+                              kSendAttr = "dist.send", kPeerAttr = "dist.peer", kBatchAttr = "dist.batch";
 
 struct Pipeline {
   Mesh mesh;           // of all ranks, with the axis pp if there is one

@@ -16,10 +16,16 @@ std::string displayName(const onnx::NodeProto& node) {
   return node.domain().empty() ? node.op_type() : node.domain() + "." + node.op_type();
 }
 
+}  // namespace
+
+std::string nameOfNode(const std::string& opType, size_t index) { return opType + "_" + std::to_string(index); }
+
+namespace {
+
 void nameNodes(Nodes& nodes) {
   for (int k = 0; k < nodes.size(); ++k) {
     onnx::NodeProto& node = nodes[k];
-    if (node.name().empty()) node.set_name(node.op_type() + "_" + std::to_string(k));
+    if (node.name().empty()) node.set_name(nameOfNode(node.op_type(), static_cast<size_t>(k)));
     for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
       if (attribute.has_g()) nameNodes(*attribute.mutable_g()->mutable_node());
       for (onnx::GraphProto& graph : *attribute.mutable_graphs()) nameNodes(*graph.mutable_node());
@@ -69,6 +75,8 @@ class BodyCopy {
     node.set_name(prefix_ + node.name());
     for (std::string& input : *node.mutable_input()) rename(input);
     for (std::string& output : *node.mutable_output()) rename(output);
+    for (onnx::NodeDeviceConfigurationProto& devices : *node.mutable_device_configurations())
+      for (onnx::ShardingSpecProto& spec : *devices.mutable_sharding_spec()) rename(*spec.mutable_tensor_name());
     auto& attributes = *node.mutable_attribute();
     for (int i = attributes.size() - 1; i >= 0; --i) {
       if (!attributes[i].ref_attr_name().empty()) {
@@ -143,8 +151,32 @@ class Inliner {
     int bodyOpset = opset;
     for (const onnx::OperatorSetIdProto& import : function.opset_import())
       if (import.domain().empty() || import.domain() == "ai.onnx") bodyOpset = static_cast<int>(import.version());
+    for (onnx::NodeProto& inner : body) annotateAs(node, inner);
     for (onnx::NodeProto& inner : body) append(std::move(inner), bodyOpset, out);
     active_.pop_back();
+  }
+
+  // What a call is annotated with goes for its body, where that says nothing itself.
+  static void annotateAs(const onnx::NodeProto& call, onnx::NodeProto& inner) {
+    for (const onnx::NodeDeviceConfigurationProto& given : call.device_configurations()) {
+      auto& own = *inner.mutable_device_configurations();
+      auto same = std::find_if(own.begin(), own.end(), [&](const onnx::NodeDeviceConfigurationProto& devices) {
+        return devices.configuration_id() == given.configuration_id();
+      });
+      onnx::NodeDeviceConfigurationProto& devices = same == own.end() ? *own.Add() : *same;
+      devices.set_configuration_id(given.configuration_id());
+      if (given.has_pipeline_stage() && !devices.has_pipeline_stage())
+        devices.set_pipeline_stage(given.pipeline_stage());
+      for (const onnx::ShardingSpecProto& spec : given.sharding_spec()) {
+        auto names = [&](const auto& list) {
+          return std::find(list.begin(), list.end(), spec.tensor_name()) != list.end();
+        };
+        bool isSaid =
+            std::any_of(devices.sharding_spec().begin(), devices.sharding_spec().end(),
+                        [&](const onnx::ShardingSpecProto& said) { return said.tensor_name() == spec.tensor_name(); });
+        if (!isSaid && (names(inner.input()) || names(inner.output()))) *devices.add_sharding_spec() = spec;
+      }
+    }
   }
 
   bool fits(const onnx::FunctionProto& function, const onnx::NodeProto& call) {

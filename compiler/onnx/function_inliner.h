@@ -9,6 +9,8 @@ namespace shardwright {
 
 // Gives the k-th node of each graph the name "OpType_k" if it has none.
 void nameNodes(onnx::ModelProto& model);
+// "MatMul_3": the name that the node of this index in its graph then has.
+std::string nameOfNode(const std::string& opType, size_t index);
 
 // Key of NodeProto.metadata_props: the opset of the default domain that a node's function was written for, where it differs
 // from the model's.

@@ -6,6 +6,7 @@
 #include "compiler/dist/module_symbols.h"
 #include "compiler/dist/tensor_type.h"
 #include "compiler/onnx/attributes.h"
+#include "compiler/onnx/device_annotations.h"
 #include "compiler/onnx/node_importer.h"
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/onnx/value_names.h"
@@ -24,6 +25,8 @@ class Importer {
     mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(location);
     readInputs();
     setModuleAttributes(*module);
+    if (!options_.ignoresAnnotations)
+      setDeviceConfigurations(*module, readDeviceConfigurations(model_.proto, options_.fixed, errors_));
     importBody(*module);
     SW_RETURN_IF_ERROR(errors_.status());
     return module;

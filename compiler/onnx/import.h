@@ -17,11 +17,13 @@ struct ImportOptions {
   std::map<std::string, int64_t> assumed;  // --assume: costs are taken at it
   std::map<std::string, int64_t> maximum;  // --max: a run beyond it is refused
   std::string batch;                       // --batch; empty: the first symbolic leading dim of an input
+  bool ignoresAnnotations = false;         // --ignore-annotations: the model's own device configurations are not read
 };
 
 // The module: one function @main from the graph's inputs (without those that have an initializer) to its outputs, and the
 // attributes
-//   onnx.model = "model.onnx", onnx.opset = 20, onnx.opsets = {com.microsoft = 1}, dist.symbols, dist.batch = "batch" (if any).
+//   onnx.model = "model.onnx", onnx.opset = 20, onnx.opsets = {com.microsoft = 1}, dist.symbols, dist.batch = "batch" (if any),
+//   onnx.configurations (device_annotations.h; if any).
 // Dims of inputs: numbers; "past + 1" and other parameters that parse as expressions are those; any other parameter is a
 // symbol; a dim that says nothing is the symbol "INPUT_dimK". Sizes may be 0 (an empty cache is real). A symbol is assumed
 // to be 128, the batch 1.

@@ -21,8 +21,9 @@ std::string folderOf(const std::string& path) {
   return parent.empty() ? "." : parent.str();
 }
 
-// The bytes are mapped, not read: most of a model with embedded weights is never looked at here.
-StatusOr<std::unique_ptr<llvm::MemoryBuffer>> mapFile(const std::string& path) {
+}  // namespace
+
+StatusOr<std::unique_ptr<llvm::MemoryBuffer>> mapModelFile(const std::string& path) {
   llvm::sys::fs::file_status status;
   if (std::error_code error = llvm::sys::fs::status(path, status)) {
     if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory)
@@ -38,6 +39,8 @@ StatusOr<std::unique_ptr<llvm::MemoryBuffer>> mapFile(const std::string& path) {
   if (!buffer) return environmentError(path + ": cannot be read: " + buffer.getError().message());
   return std::move(*buffer);
 }
+
+namespace {
 
 // Spells the default domain in one way, everywhere.
 void normaliseDomains(google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes) {
@@ -106,7 +109,7 @@ StatusOr<ModelFile> checkModel(onnx::ModelProto proto, const std::string& path) 
 }
 
 StatusOr<ModelFile> readModelFile(const std::string& path) {
-  SW_ASSIGN_OR_RETURN(std::unique_ptr<llvm::MemoryBuffer> buffer, mapFile(path));
+  SW_ASSIGN_OR_RETURN(std::unique_ptr<llvm::MemoryBuffer> buffer, mapModelFile(path));
   std::string name = lastPart(path);
   auto detached = detachLargeTensors({buffer->getBufferStart(), buffer->getBufferSize()}, name);
   if (!detached.ok()) return detached.status().within(name);

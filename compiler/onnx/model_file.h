@@ -2,8 +2,10 @@
 // tensor. It does not own types or shapes, nor the IR; see import.h.
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "llvm/Support/MemoryBuffer.h"
 #include "onnx/onnx_pb.h"
 #include "runtime/base/status.h"
 
@@ -31,6 +33,9 @@ constexpr int kMaxOpset = 28;
 
 // kUserError with one line per error of the model; kEnvironment where the file system fails.
 StatusOr<ModelFile> readModelFile(const std::string& path);
+
+// The file's bytes, mapped and not read: most of a model with embedded weights is never looked at.
+StatusOr<std::unique_ptr<llvm::MemoryBuffer>> mapModelFile(const std::string& path);
 
 // The same for a model in memory, whose external data lies in `folder`; for tests.
 StatusOr<ModelFile> checkModel(onnx::ModelProto proto, const std::string& path);

@@ -28,8 +28,6 @@ Message childOf(Message message, uint32_t field) {
   }
 }
 
-enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kLengthDelimited = 2, kFixed32 = 5 };
-
 // Fields of TensorProto.
 enum TensorField : uint32_t {
   kFloatData = 4,
@@ -48,8 +46,7 @@ void appendVarint(std::string& out, uint64_t value) {
 }
 
 void appendBytes(std::string& out, uint32_t field, std::string_view bytes) {
-  appendVarint(out, field << 3 | kLengthDelimited);
-  appendVarint(out, bytes.size());
+  appendWireHead(out, field, bytes.size());
   out.append(bytes);
 }
 
@@ -68,7 +65,49 @@ struct Field {
   size_t begin = 0;    // of its tag
   size_t payload = 0;  // of what a length-delimited field holds
   size_t end = 0;
+  uint64_t value = 0;  // of a varint
 };
+
+bool readVarint(std::string_view file, size_t& at, size_t end, uint64_t& value) {
+  value = 0;
+  for (int shift = 0; shift < 64; shift += 7) {
+    if (at >= end) return false;
+    uint8_t byte = static_cast<uint8_t>(file[at++]);
+    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+// The field at `at` of a message that goes up to `end`; false, and where, if there is none.
+bool readField(std::string_view file, size_t at, size_t end, Field& field, size_t& failedAt) {
+  field.begin = failedAt = at;
+  uint64_t tag = 0, length = 0;
+  if (!readVarint(file, at, end, tag)) return false;
+  field.number = static_cast<uint32_t>(tag >> 3);
+  field.type = tag & 7;
+  if (tag >> 32 || field.number == 0) return false;
+  switch (field.type) {
+    case kVarint:
+      if (!readVarint(file, at, end, field.value)) return false;
+      break;
+    case kFixed64:
+      length = 8;
+      break;
+    case kFixed32:
+      length = 4;
+      break;
+    case kLengthDelimited:
+      if (!readVarint(file, at, end, length)) return false;
+      break;
+    default:
+      return false;
+  }
+  if (length > end - at) return false;
+  field.payload = at;
+  field.end = at + length;
+  return true;
+}
 
 class Rewriter {
  public:
@@ -103,45 +142,9 @@ class Rewriter {
     return false;
   }
 
-  bool readVarint(size_t& at, size_t end, uint64_t& value) {
-    value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (at >= end) return fail(at);
-      uint8_t byte = static_cast<uint8_t>(file_[at++]);
-      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return true;
-    }
-    return fail(at);
-  }
-
   bool readField(size_t at, size_t end, Field& field) {
-    field.begin = at;
-    uint64_t tag, length;
-    if (!readVarint(at, end, tag)) return false;
-    field.number = static_cast<uint32_t>(tag >> 3);
-    field.type = tag & 7;
-    if (tag >> 32 || field.number == 0) return fail(field.begin);
-    switch (field.type) {
-      case kVarint:
-        if (!readVarint(at, end, length)) return false;
-        length = 0;
-        break;
-      case kFixed64:
-        length = 8;
-        break;
-      case kFixed32:
-        length = 4;
-        break;
-      case kLengthDelimited:
-        if (!readVarint(at, end, length)) return false;
-        break;
-      default:
-        return fail(field.begin);
-    }
-    if (length > end - at) return fail(field.begin);
-    field.payload = at;
-    field.end = at + length;
-    return true;
+    size_t failedAt = 0;
+    return shardwright::readField(file_, at, end, field, failedAt) || fail(failedAt);
   }
 
   bool rewriteTensor(size_t begin, size_t end, std::string& out) {
@@ -166,8 +169,7 @@ class Rewriter {
     appendEntry(out, "location", location_);
     appendEntry(out, "offset", std::to_string(large->payload));
     appendEntry(out, "length", std::to_string(large->end - large->payload));
-    appendVarint(out, kDataLocation << 3 | kVarint);
-    appendVarint(out, 1);  // EXTERNAL
+    appendWireNumber(out, kDataLocation, 1);  // EXTERNAL
     return true;
   }
 
@@ -177,6 +179,28 @@ class Rewriter {
 };
 
 }  // namespace
+
+void appendWireHead(std::string& out, uint32_t field, uint64_t payloadBytes) {
+  appendVarint(out, field << 3 | kLengthDelimited);
+  appendVarint(out, payloadBytes);
+}
+
+void appendWireNumber(std::string& out, uint32_t field, uint64_t value) {
+  appendVarint(out, field << 3 | kVarint);
+  appendVarint(out, value);
+}
+
+std::optional<std::vector<WireField>> wireFields(std::string_view message) {
+  std::vector<WireField> fields;
+  for (size_t at = 0, failedAt = 0; at < message.size();) {
+    Field field;
+    if (!readField(message, at, message.size(), field, failedAt)) return std::nullopt;
+    fields.push_back({field.number, field.type, message.substr(field.begin, field.end - field.begin),
+                      message.substr(field.payload, field.end - field.payload), field.value});
+    at = field.end;
+  }
+  return fields;
+}
 
 StatusOr<std::string> detachLargeTensors(std::string_view model, std::string_view location) {
   Rewriter rewriter(model, location);

@@ -10,6 +10,8 @@
 #include "compiler/onnx/value_names.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/annotate/model_annotations.h"
+#include "passes/annotate/model_names.h"
 #include "passes/annotate/spec.h"
 #include "passes/passes.h"
 #include "runtime/base/file.h"
@@ -58,7 +60,7 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     if (!mesh_.axes().empty()) getOperation()->setAttr("dist.mesh", meshAttr(&getContext(), mesh_));
     if (whole_.mesh.axisIndex("pp") >= 0) setPipeline(getOperation(), whole_);
     facts_ = factsOf(getOperation());
-    nameValues();
+    names_ = namesOf(function_);
     pinTensors(spec);
     for (const NodeSpec& node : spec.nodes) pinNode(node);
     tieStates(spec);
@@ -76,7 +78,7 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
   bool chooseMesh(const ShardSpec& spec) {
     Mesh said(spec.mesh);
     if (meshText.empty()) {
-      mesh_ = said;
+      mesh_ = spec.mesh.empty() ? meshOfNames(deviceConfigurationsOf(getOperation())) : said;
     } else {
       auto parsed = Mesh::parse(meshText.getValue());
       if (!parsed.ok()) return complain(parsed.status().within("--mesh").message()), false;
@@ -106,29 +108,6 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
 
   // --- names ----------------------------------------------------------------------------------------------------------------
 
-  // Where several values have one name (an op that was written as several), the last one is the tensor of the model; pieces of a
-  // weight are all of them.
-  void nameValues() {
-    for (mlir::BlockArgument argument : function_.getArguments()) values_[valueName(argument)] = {argument};
-    for (mlir::Operation& op : function_.getBody().front()) {
-      nodes_[nodeName(op.getLoc())].push_back(&op);
-      for (mlir::OpResult result : op.getResults()) {
-        std::string name = isNone(result) ? "" : valueName(result);
-        if (name.empty()) continue;
-        std::vector<mlir::Value>& named = values_[name];
-        if (!mlir::isa<WeightOp>(op)) named.clear();
-        named.push_back(result);
-      }
-    }
-    // Outputs go by their own names too.
-    mlir::Operation* terminator = function_.getBody().front().getTerminator();
-    for (mlir::OpOperand& operand : terminator->getOpOperands())
-      if (auto name = function_.getResultAttrOfType<mlir::StringAttr>(operand.getOperandNumber(), "onnx.name"))
-        values_.try_emplace(name.str(), std::vector<mlir::Value>{operand.get()});
-    values_.erase("");
-    nodes_.erase("");
-  }
-
   template <typename Map>
   static std::vector<typename Map::const_iterator> matching(const Map& map, const std::string& pattern) {
     std::vector<typename Map::const_iterator> found;
@@ -152,10 +131,10 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
   void pinTensors(const ShardSpec& spec) {
     std::vector<Request> requests;
     for (const TensorSpec& tensor : spec.tensors) {
-      auto found = matching(values_, tensor.pattern);
+      auto found = matching(names_.values, tensor.pattern);
       if (found.empty())
         complainAt(tensor.path, "the model has no such tensor after import" +
-                                    (isGlob(tensor.pattern) ? "" : nearest(values_, tensor.pattern)));
+                                    (isGlob(tensor.pattern) ? "" : nearest(names_.values, tensor.pattern)));
       for (auto it : found)
         for (mlir::Value value : it->second) request(requests, tensor, it->first, value);
     }
@@ -246,21 +225,13 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     return true;
   }
 
-  void setOrigin(mlir::Value value, const std::string& text) {
-    auto attr = mlir::StringAttr::get(&getContext(), text);
-    if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value))
-      function_.setArgAttr(argument.getArgNumber(), kOriginAttr, attr);
-    else
-      value.getDefiningOp()->setAttr(kOriginAttr, attr);
-  }
-
   // --- nodes and states -----------------------------------------------------------------------------------------------------
 
   void pinNode(const NodeSpec& node) {
-    auto found = matching(nodes_, node.pattern);
+    auto found = matching(names_.nodes, node.pattern);
     if (found.empty())
       complainAt(node.path, "the model has no such node after import" +
-                                (isGlob(node.pattern) ? "" : nearest(nodes_, node.pattern)));
+                                (isGlob(node.pattern) ? "" : nearest(names_.nodes, node.pattern)));
     if (node.stage && (*node.stage < 0 || *node.stage >= whole_.stages)) {
       complainAt(node.path + "/stage",
                  "there is no stage " + std::to_string(*node.stage) +
@@ -344,8 +315,7 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
   Mesh mesh_;       // of one stage
   Pipeline whole_;  // with the axis pp
   Facts facts_;
-  std::map<std::string, std::vector<mlir::Value>> values_;
-  std::map<std::string, std::vector<mlir::Operation*>> nodes_;
+  ModelNames names_;
 };
 
 }  // namespace

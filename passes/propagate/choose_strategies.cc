@@ -112,6 +112,14 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     return restricted;
   }
 
+  Wants wantsOver(int axis) const {
+    Wants wants = wantsOf(function_);
+    for (auto& [op, operands] : wants)
+      for (auto [operand, want] : llvm::zip(op->getOperands(), operands))
+        if (want) want = want->restrictedTo(axis, dimsOf(operand.getType()), facts_);
+    return wants;
+  }
+
   StatusOr<AxisChoice> choose(int axis, const BlockRules& rules, const Machine& machine) {
     const std::string& name = mesh_.axes()[axis].name;
     bool isSymbolAxis = name == "dp" || name == "sp";
@@ -183,6 +191,7 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
     options.ties = ties();
     options.pins = spaceOptions.pins;
     options.strategies = spaceOptions.strategies;
+    options.wants = wantsOver(axis);
     SearchResult result = searchStrategies(block(), space, facts_, options);
     record(name, result);
     return AxisChoice{std::move(result.strategies), name + ": search"};

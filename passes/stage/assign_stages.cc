@@ -158,7 +158,7 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
       }
       for (mlir::Value result : op.getResults())
         if (!isNone(result)) transfer += transferSeconds(bytesOf(result));
-      bool isFree = isLeaf || (cone <= transfer && !op.hasAttr(kStagePinAttr));
+      bool isFree = isLeaf || (cone <= transfer && pinOf(&op) < 0);
       if (depends && isFree) cones_[&op] = cone;
     }
   }
@@ -177,20 +177,42 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
       if (cones_.count(&op)) continue;
       index[&op] = static_cast<int>(ops.size());
       ops.push_back(&op);
-      auto pin = op.getAttrOfType<mlir::IntegerAttr>(kStagePinAttr);
-      graph.nodes.push_back({describe(&op), seconds_.lookup(&op), pin ? static_cast<int>(pin.getInt()) : -1});
+      graph.nodes.push_back({describe(&op), seconds_.lookup(&op), pinOf(&op)});
     }
     for (mlir::Operation& op : block().without_terminator()) addValues(&op, index, graph);
-    auto pinned = pinnedNode(graph);
-    if (pipeline_.chunks > 1 && pinned != graph.nodes.end())
-      return userError("--schedule " + schedule + ": node " + pinned->name + " is pinned to stage " +
-                       std::to_string(pinned->pin) +
+    SW_RETURN_IF_ERROR(fitPinnedChunks(graph));
+    auto pinned = llvm::find_if(ops, [](mlir::Operation* op) { return op->hasAttr(kStagePinAttr); });
+    if (pipeline_.chunks > 1 && pinned != ops.end())
+      return userError("--schedule " + schedule + ": node " + describe(*pinned) + " is pinned to stage " +
+                       std::to_string(pinOf(*pinned)) +
                        ", and each stage has several chunks of the model; use schedule gpipe");
     SW_ASSIGN_OR_RETURN(StageCut found, cutInto(pipeline_.numChunks(), graph));
     if (schedule.empty()) SW_RETURN_IF_ERROR(tryChunks(graph, found));
     mlir::Builder builder(&getContext());
     for (size_t i = 0; i < ops.size(); ++i) ops[i]->setAttr(kStageAttr, builder.getI64IntegerAttr(found.stageOf[i]));
     record(found);
+    return Status();
+  }
+
+  // The user's spec names stages, of which each then is one chunk; the model's annotations name chunks.
+  static int pinOf(mlir::Operation* op) {
+    for (llvm::StringRef name : {kStagePinAttr, kChunkPinAttr})
+      if (auto pin = op->getAttrOfType<mlir::IntegerAttr>(name)) return static_cast<int>(pin.getInt());
+    return -1;
+  }
+
+  // Chunks beyond the stages say how many of them each stage has, unless --schedule does.
+  Status fitPinnedChunks(const StageGraph& graph) {
+    auto last = std::max_element(graph.nodes.begin(), graph.nodes.end(),
+                                 [](const auto& a, const auto& b) { return a.pin < b.pin; });
+    if (last == graph.nodes.end() || last->pin < pipeline_.numChunks()) return Status();
+    if (!schedule.empty())
+      return userError("--schedule " + schedule + ": node " + last->name + " is annotated with pipeline stage " +
+                       std::to_string(last->pin) + ", and this schedule on " + std::to_string(pipeline_.stages) +
+                       " stages has 0 to " + std::to_string(pipeline_.numChunks() - 1) +
+                       "; leave --schedule out, or compile with --ignore-annotations");
+    pipeline_.chunks = last->pin / pipeline_.stages + 1;
+    pipeline_.schedule = "interleaved";
     return Status();
   }
 

@@ -136,6 +136,44 @@ MODELS = {
     "input_of_two_to_the_sixty": (lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[1], "dim_value", 1 << 60), ["expand"]),
 }
 
+
+def annotate(model, name, shardings=(), stage=None, devices=2, configuration="c"):
+    """Declares the configuration, and annotates the node for "c"; shardings: (tensor, devices, axis, number of shards)."""
+    if not model.configuration:
+        model.configuration.add(name=configuration, num_devices=devices)
+    entry = node(model, name).device_configurations.add(configuration_id="c")
+    if stage is not None:
+        entry.pipeline_stage = stage
+    for tensor, places, axis, shards in shardings:
+        spec = entry.sharding_spec.add(tensor_name=tensor, device=places)
+        spec.sharded_dim.add(axis=axis).simple_sharding.add(num_shards=shards)
+
+
+def annotateStages(model, first, second):
+    annotate(model, "expand", stage=first)
+    annotate(model, "contract", stage=second)
+
+
+# name: (what is done to the model, the mesh, what the message says)
+ANNOTATED = {
+    "configuration_that_is_not_declared": (lambda m: annotate(m, "expand", stage=0, configuration="d"), "tp=2", ["expand", 'configuration "c"', "does not declare"]),
+    "configuration_without_devices": (lambda m: annotate(m, "expand", stage=0, devices=0), "tp=2", ['"c" has 0 devices']),
+    "configuration_declared_twice": (lambda m: (annotate(m, "expand"), m.configuration.add(name="c", num_devices=2)), "tp=2", ['"c" is declared twice']),
+    "configuration_without_a_name": (lambda m: m.configuration.add(num_devices=2), "tp=2", ["has no name"]),
+    "configuration_of_other_devices_than_the_mesh": (lambda m: annotate(m, "expand", stage=0), "tp=4", ["tp=4 has 4 ranks", '"c" (2 devices)', "--ignore-annotations"]),
+    "stage_that_is_negative": (lambda m: annotate(m, "expand", stage=-7), "pp=2", ["expand", "-7"]),
+    "stage_beyond_the_mesh": (lambda m: annotate(m, "expand", stage=5), "tp=2", ["expand", "stage 5", "no axis pp"]),
+    "stage_before_what_it_reads": (lambda m: annotateStages(m, 1, 0), "pp=2", ["contract", "expand", "stage 0", "stage 1"]),
+    "tensor_of_another_node": (lambda m: annotate(m, "expand", [("down", [0, 1], 0, 2)]), "tp=2", ["expand", '"down" is no input or output']),
+    "device_that_is_none": (lambda m: annotate(m, "expand", [("up", [0, 99], 0, 2)]), "tp=2", ["expand", '"up"', "no device 99", "0 to 1"]),
+    "device_twice": (lambda m: annotate(m, "expand", [("up", [1, 1], 0, 2)]), "tp=2", ["expand", '"up"', "a device holds"]),
+    "fewer_devices_than_shards": (lambda m: annotate(m, "expand", [("up", [0], 0, 2)]), "tp=2", ["expand", '"up"', "2 shards", "lists 1 "]),
+    "axis_that_the_tensor_lacks": (lambda m: annotate(m, "expand", [("up", [0, 1], 42, 2)]), "tp=2", ["expand", '"up"', "axis 42", "2 dims"]),
+    "negative_number_of_shards": (lambda m: annotate(m, "expand", [("up", [0, 1], 0, -3)]), "tp=2", ["expand", '"up"', "-3 shards"]),
+    "more_shards_than_elements": (lambda m: annotate(m, "expand", [("up", list(range(8)), 0, 8)], devices=8), "tp=8", ["expand", '"up"', "6 elements", "8 parts"]),
+    "devices_in_no_order_of_the_mesh": (lambda m: annotate(m, "expand", [("up", [1, 0], 0, 2)]), "tp=2", ["expand", '"up"', "no arrangement"]),
+}
+
 # name: (arguments of shardc after the model, what the message says)
 SHARDC = {
     "no_model": ([], ["model"]),
@@ -164,6 +202,8 @@ SHARDC = {
     "folder_that_is_no_plan": (["MODEL", "-o", "AT"], ["is no plan"]),
     "plan_that_is_a_file": (["MODEL", "-o", "MODEL"], ["is no plan"]),
     "plan_in_no_folder": (["MODEL", "-o", "AT/a/b/plan"], ["make it first"]),
+    "annotated_model_in_the_place_of_the_model": (["MODEL", "--dry-run", "--annotated", "MODEL"], ["--annotated", "is the model itself"]),
+    "annotated_model_away_from_its_data": (["MODEL", "--dry-run", "--annotated", "AT/out.onnx"], ["external data in weights.bin", "shardwright-good"]),
     "plan_without_a_name": (["MODEL", "-o", ""], ["-o"]),
 }
 
@@ -287,6 +327,16 @@ class BadInputTest(unittest.TestCase):
         (self.at / "model.onnx").write_bytes(model.SerializeToString())
         self.ends(WRONG, ["model.onnx", *says], "shardc", self.at / "model.onnx", "-o", "PLAN")
         self.ends(WRONG, ["model.onnx", *says], "shardc", self.at / "model.onnx", "-o", "PLAN", "--mesh", "dp=2,tp=2")
+
+    def annotatedModel(self, spoil, mesh, says):
+        model = onnx.ModelProto()
+        model.CopyFrom(self.modelProto)
+        spoil(model)
+        (self.at / "weights.bin").write_bytes(self.weights)
+        (self.at / "model.onnx").write_bytes(model.SerializeToString())
+        self.ends(WRONG, ["model.onnx", *says], "shardc", self.at / "model.onnx", "-o", "PLAN", "--mesh", mesh)
+        ignored = runTool("shardc", self.at / "model.onnx", "--dry-run", "--mesh", mesh, "--ignore-annotations")
+        self.assertEqual(ignored.returncode, 0, ignored.stderr)
 
     def test_model_truncated_anywhere(self):
         data = (self.good / "model.onnx").read_bytes()
@@ -447,6 +497,8 @@ def addTests():
 
     for name, (spoil, says) in MODELS.items():
         add("model_with_" + name, lambda self, spoil=spoil, says=says: self.spoiledModel(spoil, says))
+    for name, (spoil, mesh, says) in ANNOTATED.items():
+        add("annotated_with_" + name, lambda self, spoil=spoil, mesh=mesh, says=says: self.annotatedModel(spoil, mesh, says))
     for name, (arguments, says) in SHARDC.items():
         add("shardc_" + name, lambda self, arguments=arguments, says=says: self.ends(WRONG, says, "shardc", *arguments))
     for tool, table in (("shardrun", SHARDRUN), ("shardview", SHARDVIEW)):
