@@ -60,6 +60,8 @@ class Death:
             errors.seek(0)
             self.said = errors.read().decode(errors="replace")
         self.messages = mpi_job.messagesOf(self.said)
+        # What was killed may take a moment to be gone.
+        secondsUntilOthersEnd(self.members, None, 5)
         self.running = [member.pid for member in self.members.values() if mpi_job.isRunning(member.pid)]
         self.left = mpi_job.leftovers(job, self.members)
         # A process that dies while mpirun greets it, or says goodbye, makes that of Open MPI 4.1.4 crash or hang once in a while.

@@ -129,7 +129,7 @@ Status ProcessLife::settle(const Status& own) {
 
 bool ProcessLife::allLive() {
   std::lock_guard<std::mutex> lock(mutex_);
-  return dead_ < 0 && !(failed_ && wasStopped_);
+  return dead_ < 0 && !(failed_ && wasStopped(failedAt_));
 }
 
 std::vector<int> ProcessLife::notEnded() const {

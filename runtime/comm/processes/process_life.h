@@ -108,6 +108,7 @@ class ProcessLife {
   // Whether the processes meet before MPI starts, because they are all of this host.
   bool isFindable() const;
   void noticeOwnStop(Clock::time_point now);
+  bool wasStopped(Clock::time_point now) const { return woken_ != Clock::time_point() && now - woken_ < timeout_; }
   // What the first process decides, or another one without it.
   void decide(uint32_t epoch, Status reason, int dead);
   void tellOthers(const LifeFrame& frame);
@@ -130,7 +131,7 @@ class ProcessLife {
   std::condition_variable changed_;
   std::vector<Peer> peers_;
   std::vector<Stranger> strangers_;  // who has not said who it is yet
-  Clock::time_point began_, metAt_, lastBeat_, lastLook_, terminatedAt_, failedAt_, proposedAt_;
+  Clock::time_point began_, metAt_, lastBeat_, lastLook_, terminatedAt_, failedAt_, proposedAt_, woken_;
   std::map<int, std::string> activities_;  // by rank
   std::function<std::string(int)> names_;
   Status failure_, proposed_, toTell_;
@@ -138,7 +139,7 @@ class ProcessLife {
   std::set<uint32_t> failedEpochs_;
   int dead_ = -1;
   std::atomic<bool> failed_{false};
-  bool ended_ = false, wasStopped_ = false, wasGivenUp_ = false, stopping_ = false;
+  bool ended_ = false, wasGivenUp_ = false, stopping_ = false;
   std::atomic<int64_t> callBegan_{0};
   std::thread watcher_;
 };

@@ -35,14 +35,16 @@ void ProcessLife::noticeOwnStop(Clock::time_point now) {
   }
   lastLook_ = now;
   auto gap = now - lastBeat_;
-  if (gap < timeout_ || wasStopped_ || failed_) return;
-  wasStopped_ = true;
+  if (gap < timeout_ || failed_) return;
+  woken_ = now;
+  lastBeat_ = now - beatEvery_;
   if (!isFirst()) return;  // which then says so, or is gone, or was stopped too
   for (Peer& peer : peers_) {
     if (!peer.isMet()) continue;
     for (const LifeFrame& frame : peer.stream->receive()) peer.left = peer.left || frame.word == LifeWord::kBye;
     wasGivenUp_ = wasGivenUp_ || peer.left || !peer.stream->isOpen();
   }
+  if (ended_) return;  // all was done before
   decide(
       0,
       environmentError("process " + std::to_string(job_.process) + " on " + hostName() + " was stopped for " +
@@ -161,7 +163,7 @@ void ProcessLife::decide(uint32_t epoch, Status reason, int dead) {
   noticeOwnStop(now);
   if (failed_) return;
   // A wait that ended because a process died somewhere behind the one waited for is to name the dead one.
-  int silent = dead < 0 && isFirst() && !wasStopped_ && reason.code() == StatusCode::kEnvironment
+  int silent = dead < 0 && isFirst() && !wasStopped(now) && reason.code() == StatusCode::kEnvironment
                    ? mostSilent(now, kLeastTimeout)
                    : -1;
   if (silent >= 0) {
@@ -179,7 +181,7 @@ void ProcessLife::decide(uint32_t epoch, Status reason, int dead) {
     // The second tells where the first cannot; it does not know that of one of another host that it has not met yet, but
     // launchers that end a job say so themselves.
     bool alone = dead < 0 && !peers_[0].isMet() && terminatedAt_ == Clock::time_point();
-    bool tells = isFirst() ? !wasGivenUp_ && dead != 0 : job_.process == 1 && !wasStopped_ && (dead == 0 || alone);
+    bool tells = isFirst() ? !wasGivenUp_ && dead != 0 : job_.process == 1 && !wasStopped(now) && (dead == 0 || alone);
     if (tells) toTell_ = reason;
     changed_.notify_all();
   }
