@@ -1,6 +1,7 @@
 #include "passes/diagnostics.h"
 
-#include <chrono>
+#include <unistd.h>
+
 #include <cstdio>
 #include <filesystem>
 
@@ -42,7 +43,54 @@ class DumpInstrumentation : public mlir::PassInstrumentation {
   int number_ = 1;
 };
 
+class ProgressInstrumentation : public mlir::PassInstrumentation {
+ public:
+  explicit ProgressInstrumentation(CompileProgress& progress) : progress_(progress) {}
+  void runBeforePass(mlir::Pass* pass, mlir::Operation*) override {
+    if (!pass->getArgument().empty()) progress_.say(pass->getArgument().str());
+  }
+
+ private:
+  CompileProgress& progress_;
+};
+
 }  // namespace
+
+CompileProgress::CompileProgress(bool isVerbose)
+    : isTerminal_(::isatty(STDERR_FILENO) != 0),
+      speaks_(isTerminal_ || isVerbose),
+      began_(std::chrono::steady_clock::now()) {}
+
+void CompileProgress::say(const std::string& what) {
+  if (what == what_) return;
+  what_ = what;
+  show(what);
+}
+
+void CompileProgress::sayBytes(int64_t done, int64_t total) {
+  auto now = std::chrono::steady_clock::now();
+  if (done < total && now - counted_ < std::chrono::milliseconds(isTerminal_ ? 100 : 1000)) return;
+  counted_ = now;
+  show("weights: " + std::to_string(done >> 20) + " of " + std::to_string(total >> 20) + " MiB");
+}
+
+void CompileProgress::watch(mlir::PassManager& manager) {
+  if (speaks_) manager.addInstrumentation(std::make_unique<ProgressInstrumentation>(*this));
+}
+
+void CompileProgress::show(const std::string& text) {
+  if (!speaks_) return;
+  std::chrono::duration<double> since = std::chrono::steady_clock::now() - began_;
+  clear();
+  std::fprintf(stderr, "%6.1f s  %s%s", since.count(), text.c_str(), isTerminal_ ? "" : "\n");
+  std::fflush(stderr);
+  isShown_ = isTerminal_;
+}
+
+void CompileProgress::clear() {
+  if (isShown_) std::fputs("\r\033[K", stderr);
+  isShown_ = false;
+}
 
 std::string nodeNameAt(mlir::Location location) {
   if (auto name = mlir::dyn_cast<mlir::NameLoc>(location)) return name.getName().str();
@@ -52,12 +100,13 @@ std::string nodeNameAt(mlir::Location location) {
   return "";
 }
 
-ErrorCollector::ErrorCollector(mlir::MLIRContext* context, std::string model)
-    : model_(std::move(model)), handler_(context, [this](mlir::Diagnostic& diagnostic) {
+ErrorCollector::ErrorCollector(mlir::MLIRContext* context, std::string model, CompileProgress& progress)
+    : model_(std::move(model)), handler_(context, [this, &progress](mlir::Diagnostic& diagnostic) {
         std::string node = nodeNameAt(diagnostic.getLocation()),
                     line = model_ + ": " + (node.empty() || node == model_ ? "" : node + ": ");
         line += diagnostic.str();
         if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error) {
+          progress.clear();
           std::fprintf(stderr, "%s: warning: %s\n", model_.c_str(), line.substr(model_.size() + 2).c_str());
           return mlir::success();
         }
@@ -77,16 +126,6 @@ Status dumpAfterEach(mlir::PassManager& manager, const std::string& folder) {
   if (error) return environmentError(folder + ": " + error.message());
   manager.addInstrumentation(std::make_unique<DumpInstrumentation>(folder));
   return Status();
-}
-
-void printProgress(int64_t doneBytes, int64_t totalBytes) {
-  static std::chrono::steady_clock::time_point last;
-  auto now = std::chrono::steady_clock::now();
-  bool finished = doneBytes >= totalBytes;
-  if (!finished && now - last < std::chrono::milliseconds(100)) return;
-  last = now;
-  std::fprintf(stderr, "\rweights: %lld of %lld MB%s", static_cast<long long>(doneBytes >> 20),
-               static_cast<long long>(totalBytes >> 20), finished ? "\n" : "");
 }
 
 }  // namespace shardwright

@@ -51,7 +51,9 @@ void addPasses(mlir::PassManager& manager, const CompileOptions& options) {
 }
 
 StatusOr<plan::Plan> compile(const CompileOptions& options) {
+  CompileProgress progress(options.verbose);
   SW_ASSIGN_OR_RETURN(CpuTarget target, CpuTarget::resolve(options.target));
+  progress.say("reading " + options.modelPath);
   SW_ASSIGN_OR_RETURN(ModelFile model, readModelFile(options.modelPath));
   mlir::DialectRegistry registry;
   registerDistDialect(registry);
@@ -59,10 +61,11 @@ StatusOr<plan::Plan> compile(const CompileOptions& options) {
   registerStepDialect(registry);
   registry.insert<mlir::func::FuncDialect>();
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
-  ErrorCollector errors(&context, model.name);
+  ErrorCollector errors(&context, model.name, progress);
   SW_ASSIGN_OR_RETURN(mlir::OwningOpRef<mlir::ModuleOp> module, importModel(&context, model, options.import));
   mlir::PassManager manager(&context);
   addPasses(manager, options);
+  progress.watch(manager);
   if (!options.dumpFolder.empty()) SW_RETURN_IF_ERROR(dumpAfterEach(manager, options.dumpFolder));
   if (mlir::failed(manager.run(*module))) return errors.status();
   EmitOptions emit;
@@ -70,10 +73,12 @@ StatusOr<plan::Plan> compile(const CompileOptions& options) {
   emit.outputFolder = options.outputFolder;
   emit.target = std::move(target);
   emit.writeWeights = options.writeWeights;
-  if (options.verbose) emit.progress = printProgress;
+  emit.progress = [&](int64_t done, int64_t total) { progress.sayBytes(done, total); };
+  progress.say("laying out the plan");
   SW_ASSIGN_OR_RETURN(EmittedPlan emitted, buildPlan(*module, emit.target));
   if (options.memoryLimit > 0) SW_RETURN_IF_ERROR(limitMemory(emitted.plan, options.memoryLimit));
   if (options.dryRun) return std::move(emitted.plan);
+  progress.say("compiling loops");
   return writePlan(std::move(emitted), *module, emit);
 }
 
