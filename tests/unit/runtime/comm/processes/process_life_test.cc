@@ -155,6 +155,7 @@ TEST(ProcessLife, processes_of_other_hosts_meet_by_address) {
   job.kill(2);
   awaitFailure(job[0]);
   awaitFailure(job[1]);
+  (void)job.end({Status(), Status(), Status()});
   ASSERT_EQ(job.told().size(), 1u);
   EXPECT_EQ(job.told()[0].rfind("0: process 2 (pid ", 0), 0u) << job.told()[0];
 }
