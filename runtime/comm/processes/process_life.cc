@@ -143,13 +143,13 @@ std::vector<int> ProcessLife::notEnded() const {
 
 bool ProcessLife::isOverdue(Clock::time_point now) const {
   if (!failed_) return false;
-  if (metAt_ == Clock::time_point()) return now - failedAt_ > (isFirst() ? kFirstEndInStart : milliseconds(0));
-  return now - failedAt_ > (isFirst() ? kFirstEnd : kOthersEnd);
+  auto limit = !endsFirst() ? kOthersEnd : metAt_ == Clock::time_point() ? kEndInStart : kEnd;
+  return now - failedAt_ > limit || terminatedAt_ != Clock::time_point();
 }
 
 // Launchers kill what is left of a job, a stopped process too; this one is not to remain where the launcher crashes.
 void ProcessLife::endStuck() {
-  if (dead_ < 0 || job_.process != (dead_ == 0 ? 1 : 0)) return;
+  if (dead_ < 0 || !isTeller()) return;
   const Peer& peer = peers_[static_cast<size_t>(dead_)];
   int pid = peer.isMet() && peer.stream->isOpen() ? peer.stream->processHere() : 0;
   if (pid > 0 && pid != getpid()) kill(pid, SIGKILL);
@@ -157,11 +157,9 @@ void ProcessLife::endStuck() {
 
 void ProcessLife::leave() {
   std::unique_lock<std::mutex> lock(mutex_);
-  auto limit = failed_ ? failedAt_ + kOthersEnd : Clock::now() + timeout_;
+  auto limit = Clock::now() + timeout_;
   if (isFirst()) {
-    // A failure on the way leaves less time.
-    while (!notEnded().empty() && Clock::now() < (failed_ ? std::min(limit, failedAt_ + kOthersEnd) : limit))
-      changed_.wait_for(lock, kLook);
+    while (!failed_ && !notEnded().empty() && Clock::now() < limit) changed_.wait_for(lock, kLook);
     std::vector<int> late = notEnded();
     if (!late.empty() && !failed_) {
       std::string reason =
@@ -170,9 +168,14 @@ void ProcessLife::leave() {
     }
   } else {
     changed_.wait_until(lock, limit, [&] { return failed_ || peers_[0].isMet(); });
-    if (peers_[0].isMet()) peers_[0].stream->send({LifeWord::kBye, job_.process, -1, 0, 0, ""});
-    changed_.wait_until(lock, Clock::now() + kOthersEnd,
-                        [&] { return !peers_[0].isMet() || !peers_[0].stream->hasUnsent(); });
+  }
+  if (failed_ && !endsFirst()) {
+    auto mayEnd = [&] { return terminatedAt_ != Clock::time_point() || (isFirst() && notEnded().empty()); };
+    changed_.wait_until(lock, failedAt_ + kOthersEnd, mayEnd);
+  }
+  if (!isFirst() && peers_[0].isMet()) {
+    peers_[0].stream->send({LifeWord::kBye, job_.process, -1, 0, 0, ""});
+    changed_.wait_until(lock, Clock::now() + kEnd, [&] { return !peers_[0].stream->hasUnsent(); });
   }
   stopping_ = true;
   endStuck();

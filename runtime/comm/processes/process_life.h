@@ -85,11 +85,9 @@ class ProcessLife {
   };
 
   static constexpr std::chrono::milliseconds kLeastTimeout{1000};
-  // How long the program has after a failure to end by itself; the first process outlives the others, for launchers end
-  // the job when one has failed.
-  static constexpr std::chrono::milliseconds kOthersEnd{300}, kFirstEnd{450};
-  // Inside the start of MPI it cannot.
-  static constexpr std::chrono::milliseconds kFirstEndInStart{150};
+  // How long the program has after a failure to end by itself, which inside the start of MPI it cannot. One ends first, the
+  // others when the launcher then ends the job: mpirun may crash where all processes end at once.
+  static constexpr std::chrono::milliseconds kEnd{300}, kEndInStart{150}, kOthersEnd{800};
 
   void watch();
   void waitForWords();
@@ -117,7 +115,13 @@ class ProcessLife {
   Status death(int process, Clock::time_point now) const;
   std::string describe(int process) const;
   std::vector<int> notEnded() const;
+  // After a failure: who tells people, and who ends first.
+  bool isTeller() const { return job_.process == (dead_ == 0 ? 1 : 0); }
+  bool endsFirst() const {
+    return !isTeller() && job_.process == job_.numProcesses - (dead_ == job_.numProcesses - 1 ? 2 : 1);
+  }
   bool isOverdue(Clock::time_point now) const;
+  std::chrono::milliseconds tellingSilence() const;
   void endStuck();
   // Called without the lock.
   void callBack();

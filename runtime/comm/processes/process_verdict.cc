@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 
 // After SIGTERM: how long to see who has died, and how long a silence tells it then. Launchers give a second in all. The
 // others leave it to the first process to say.
-constexpr milliseconds kLastLook{400}, kOthersLastLook{700}, kTellingSilence{500};
+constexpr milliseconds kLastLook{400}, kOthersLastLook{700}, kTellingSilence{400};
 // How long a process waits, that has not met the first one, for that one to say why the job fails.
 constexpr milliseconds kFirstSays{1000};
 // How much longer than the others a call of MPI may take that waits for one of them, who is to be named instead.
@@ -41,7 +41,10 @@ void ProcessLife::noticeOwnStop(Clock::time_point now) {
   if (!isFirst()) return;  // which then says so, or is gone, or was stopped too
   for (Peer& peer : peers_) {
     if (!peer.isMet()) continue;
-    for (const LifeFrame& frame : peer.stream->receive()) peer.left = peer.left || frame.word == LifeWord::kBye;
+    for (const LifeFrame& frame : peer.stream->receive()) {
+      peer.left = peer.left || frame.word == LifeWord::kBye;
+      wasGivenUp_ = wasGivenUp_ || (frame.word == LifeWord::kFail && frame.dead == job_.process);
+    }
     wasGivenUp_ = wasGivenUp_ || peer.left || !peer.stream->isOpen();
   }
   if (ended_) return;  // all was done before
@@ -92,9 +95,11 @@ void ProcessLife::judgeTermination(Clock::time_point now) {
                                    std::to_string(job_.numProcesses) + " was heard of"),
                   isFindable() ? missing[0] : -1);
   }
-  int silent = mostSilent(now, kTellingSilence);
+  int silent = mostSilent(now, tellingSilence());
   decide(0, silent >= 0 ? death(silent, now) : environmentError("ended from outside by SIGTERM"), silent);
 }
+
+milliseconds ProcessLife::tellingSilence() const { return kTellingSilence + 2 * beatEvery_; }
 
 std::vector<int> ProcessLife::notMet() const {
   std::vector<int> missing;
@@ -148,7 +153,7 @@ Status ProcessLife::death(int process, Clock::time_point now) const {
   if (!peer.isGone()) {
     auto silent = duration_cast<milliseconds>(now - peer.heard).count();
     // A host or a network that fails takes several away.
-    std::vector<int> too = silentFor(kTellingSilence, now);
+    std::vector<int> too = silentFor(tellingSilence(), now);
     too.erase(std::remove(too.begin(), too.end(), process), too.end());
     how = " is dead or stuck: nothing was heard of it for " + std::to_string(silent) + " ms" +
           (too.empty() ? "; " : ", and of process " + listed(too) + " neither; ");
@@ -164,7 +169,7 @@ void ProcessLife::decide(uint32_t epoch, Status reason, int dead) {
   if (failed_) return;
   // A wait that ended because a process died somewhere behind the one waited for is to name the dead one.
   int silent = dead < 0 && isFirst() && !wasStopped(now) && reason.code() == StatusCode::kEnvironment
-                   ? mostSilent(now, kLeastTimeout)
+                   ? mostSilent(now, tellingSilence())
                    : -1;
   if (silent >= 0) {
     reason = environmentError(death(silent, now).message() + "; noticed by " + reason.message());
@@ -186,7 +191,8 @@ void ProcessLife::decide(uint32_t epoch, Status reason, int dead) {
     changed_.notify_all();
   }
   news_.emplace_back(epoch, reason);
-  if (isFirst() && !wasGivenUp_)
+  // To the first one only that it was given up.
+  if (isFirst() ? !wasGivenUp_ : dead == 0)
     tellOthers({LifeWord::kFail, 0, dead, static_cast<uint32_t>(reason.code()), epoch, reason.message()});
 }
 
