@@ -72,7 +72,8 @@ int main(int argc, char** argv) {
   app.add_option("--schedule", options.schedule,
                  "Of microbatches: gpipe, 1f1b, interleaved or interleaved:CHUNKS (default: by predicted time)")
       ->option_text("NAME");
-  app.add_option("--annotated", options.annotatedPath, "Write the model with its shardings and stages")
+  app.add_option("--annotated", options.annotatedPath,
+                 "Write the model with its shardings and stages, on --dry-run too")
       ->option_text("OUT.onnx");
   app.add_flag("--ignore-annotations", options.import.ignoresAnnotations,
                "Take no notice of shardings and stages that the model says");

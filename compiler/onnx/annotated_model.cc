@@ -95,6 +95,8 @@ struct AnnotatedModel::State {
   std::string_view bytes() const { return {file->getBufferStart(), file->getBufferSize()}; }
   Status checkPlace(const std::string& outPath) const;
   std::string annotatedNode(std::string_view node, const NodeAnnotation& annotation, const std::string& name) const;
+  Status appendGraph(std::string_view graph, const DeviceConfiguration& configuration, size_t& node,
+                     Appender& out) const;
 };
 
 AnnotatedModel::AnnotatedModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -148,6 +150,29 @@ std::string AnnotatedModel::State::annotatedNode(std::string_view node, const No
   return out;
 }
 
+// Nodes come anew, all else as it lies in the file. node: the number of the graph's first one.
+Status AnnotatedModel::State::appendGraph(std::string_view graph, const DeviceConfiguration& configuration,
+                                          size_t& node, Appender& out) const {
+  std::vector<std::string> nodes;
+  uint64_t size = 0;
+  const std::vector<WireField> fields = fieldsOf(graph);
+  for (const WireField& field : fields) {
+    if (field.number == kNodeOfGraph) {
+      std::string bytes = annotatedNode(field.payload, configuration.nodes[node++], configuration.name);
+      appendWireHead(nodes.emplace_back(), kNodeOfGraph, bytes.size());
+      nodes.back() += bytes;
+    }
+    size += field.number == kNodeOfGraph ? nodes.back().size() : field.bytes.size();
+  }
+  std::string head;
+  appendWireHead(head, kGraph, size);
+  SW_RETURN_IF_ERROR(out.append(head));
+  auto next = nodes.begin();
+  for (const WireField& field : fields)
+    SW_RETURN_IF_ERROR(out.append(field.number == kNodeOfGraph ? std::string_view(*next++) : field.bytes));
+  return Status();
+}
+
 Status AnnotatedModel::write(const std::string& path, const DeviceConfiguration& configuration) const {
   SW_RETURN_IF_ERROR(state_->checkPlace(path));
   std::string part = path + ".part-" + std::to_string(::getpid());
@@ -165,25 +190,7 @@ Status AnnotatedModel::write(const std::string& path, const DeviceConfiguration&
         appendWireNumber(head, kIrVersion, std::max(field.value, kFirstIrVersion));
         SW_RETURN_IF_ERROR(out.append(head));
       } else if (field.number == kGraph) {
-        // Nodes come anew, all else as it lies in the file.
-        std::vector<WireField> graph = fieldsOf(field.payload);
-        std::vector<std::string> nodes;
-        uint64_t size = 0;
-        for (const WireField& own : graph) {
-          if (own.number == kNodeOfGraph) {
-            std::string bytes = state_->annotatedNode(own.payload, configuration.nodes[node++], configuration.name);
-            std::string& whole = nodes.emplace_back();
-            appendWireHead(whole, kNodeOfGraph, bytes.size());
-            whole += bytes;
-          }
-          size += own.number == kNodeOfGraph ? nodes.back().size() : own.bytes.size();
-        }
-        head.clear();
-        appendWireHead(head, kGraph, size);
-        SW_RETURN_IF_ERROR(out.append(head));
-        auto next = nodes.begin();
-        for (const WireField& own : graph)
-          SW_RETURN_IF_ERROR(out.append(own.number == kNodeOfGraph ? std::string_view(*next++) : own.bytes));
+        SW_RETURN_IF_ERROR(state_->appendGraph(field.payload, configuration, node, out));
       } else {
         SW_RETURN_IF_ERROR(out.append(field.bytes));
       }
