@@ -33,9 +33,12 @@ std::optional<Expr> commonGranules(const FactorSplit& a, const FactorSplit& b, E
 
 // Adds `split` to `splits` (major first, of a factor of `size`) if there is room for it.
 void addSplit(llvm::SmallVector<FactorSplit, 1>& splits, const FactorSplit& split, Expr size) {
-  for (FactorSplit& other : splits) {
+  for (size_t i = 0; i < splits.size(); ++i) {
+    FactorSplit& other = splits[i];
     if (other.outer != split.outer) continue;
-    std::optional<Expr> room = size.dividedBy(split.outer);
+    // Granules end where the next digit begins: 4 by {x}=2 and, within, {y}=2 has 2 elements for what joins {x}.
+    const Expr end = i + 1 < splits.size() ? splits[i + 1].outer : size;
+    std::optional<Expr> room = end.dividedBy(split.outer);
     std::optional<Expr> granules = room ? commonGranules(other, split, *room) : std::nullopt;
     if (!granules) return;
     other.axes.append(split.axes.begin(), split.axes.end());

@@ -54,7 +54,7 @@ struct MergeCollectives : mlir::PassWrapper<MergeCollectives, mlir::OperationPas
     constants_ = &constants;
     std::vector<Batch> batches = findBatches(block);
     for (Batch& batch : batches)
-      if (batch.members.size() > 1) merge(batch);
+      if (batch.members.size() > 1 && isStillWorth(batch)) merge(batch);
     if (llvm::any_of(batches, [](const Batch& batch) { return batch.members.size() > 1; }))
       mlir::sortTopologically(&block);
   }
@@ -153,6 +153,16 @@ struct MergeCollectives : mlir::PassWrapper<MergeCollectives, mlir::OperationPas
     double copied =
         copySeconds(members, join) - (batch.members.size() > 1 ? copySeconds(batch.members, batch.join) : 0);
     return saved - copied - std::min(before.backgroundSeconds, secondsBetween(batch.members, op));
+  }
+
+  // What an earlier batch made one lies elsewhere since: windows on its results that were alike have offsets of their own.
+  bool isStillWorth(Batch& batch) const {
+    batch.join = joinOf(batch.members);
+    if (batch.join == Join::kNone) return false;
+    auto seconds = [](const CollectiveTime& time) { return time.backgroundSeconds + time.threadSeconds; };
+    double saved = -seconds(timeOf(batch.members));
+    for (mlir::Operation* op : batch.members) saved += seconds(timeOf({op}));
+    return saved > copySeconds(batch.members, batch.join);
   }
 
   CollectiveTime timeOf(llvm::ArrayRef<mlir::Operation*> members) const {

@@ -50,6 +50,10 @@ TEST_F(AxisStrategiesTest, drops_what_there_is_no_room_for) {
   EXPECT_EQ(composed("[3*16{tp}]", "[48{dp}]", {48}), "[3*16{tp}]");
 }
 
+TEST_F(AxisStrategiesTest, granules_of_what_is_joined_end_where_the_next_digit_begins) {
+  EXPECT_EQ(composed("[2{dp}*6{sp}]", "[12{tp}]", {12}), "[2{dp,tp}/2*6{sp}]");
+}
+
 TEST_F(AxisStrategiesTest, restricts_to_one_axis) {
   EXPECT_EQ(restricted("[48{dp,tp}, 7{sp}/7]", "dp", {48, 7}), "[48{dp}, _]");
   EXPECT_EQ(restricted("[48{dp,tp}, 7{sp}/7]", "tp", {48, 7}), "[48{tp}, _]");
