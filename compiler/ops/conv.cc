@@ -142,15 +142,6 @@ Row conv() {
 
 // --- ConvInteger and QLinearConv. ------------------------------------------------------------------------------------------------
 
-// What is meant by an 8-bit number; of weights, a zero point is one number or by their outputs.
-mlir::Value withoutZeroPoint(NodeBuilder& n, const OpView& op, int operand, int zeroPoint) {
-  mlir::Value x = n.cast(n.operand(operand), DType::kFloat32);
-  if (!op.has(zeroPoint)) return x;
-  Exprs dims(op.dims(zeroPoint).empty() ? 0 : op.rank(operand), Expr(1));
-  if (!dims.empty()) dims[0] = op.dims(zeroPoint)[0];
-  return n.sub(x, n.reshape(n.cast(n.operand(zeroPoint), DType::kFloat32), dims));
-}
-
 // The most products of 255·255 and of 16·255 that float32 sums exactly.
 constexpr int64_t kExactProducts = (1 << 24) / (255 * 255), kExactHalfProducts = (1 << 24) / (16 * 255);
 
@@ -174,7 +165,8 @@ Status inferConvInteger(const OpView& op, ResultShapes& results) {
 // Sums of whole numbers, exact: where float32 would round them, of the high and the low four bits apart.
 std::vector<mlir::Value> expandConvInteger(mlir::OpBuilder& builder, const OpView& op) {
   NodeBuilder n(builder, op);
-  mlir::Value x = withoutZeroPoint(n, op, 0, 2), w = withoutZeroPoint(n, op, 1, 3);
+  mlir::Value x = n.withoutZeroPoint(n.operand(0), n.operand(2), 1, DType::kFloat32);
+  mlir::Value w = n.withoutZeroPoint(n.operand(1), n.operand(3), 0, DType::kFloat32);
   const auto sums = [&](mlir::Value of) { return n.cast(n.node("Conv", {of, w}, windowAttrs(op)), DType::kInt32); };
   if (*productsOf(op).constant() <= kExactProducts) return {sums(x)};
   mlir::Value high = n.node("Floor", {n.mul(x, 1.0 / 16)});

@@ -197,15 +197,16 @@ class Contraction {
                 const std::string& rows, const std::string& columns) const {
     const bool apart = batch.empty() && !rows.empty();
     const std::string leading = apart ? rows.substr(0, rows.size() - 1) : batch;
-    mlir::Value left = grouped(a, leading, {apart ? rows.substr(rows.size() - 1) : rows, inner});
+    const std::string last = apart ? rows.substr(rows.size() - 1) : rows;
+    mlir::Value left = grouped(a, leading, {last, inner});
     mlir::Value right = grouped(b, batch, {inner, columns});
     mlir::Value y = n.node("MatMul", {left, right});
     const Exprs made = n.dims(y);
     Exprs dims(made.begin(), made.begin() + static_cast<int64_t>(leading.size()));
-    for (char letter : apart ? rows.substr(rows.size() - 1) : rows) dims.push_back(sizeIn(a, letter));
+    for (char letter : last) dims.push_back(sizeIn(a, letter));
     for (char letter : columns) dims.push_back(sizeIn(b, letter));
     if (dims != made) y = n.reshape(y, dims);
-    return {y, (apart ? "" : batch) + rows + columns};
+    return {y, leading + last + columns};
   }
 
   // [leading…, one dim per group]

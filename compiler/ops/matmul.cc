@@ -129,19 +129,12 @@ Status inferMatMulInteger(const OpView& op, ResultShapes& results) {
   return allResults(op, {DType::kInt32, dims}, results);
 }
 
-// What is meant by an 8-bit number, in 32 bits; a zero point per row stands beside its row.
-mlir::Value withoutZeroPoint(NodeBuilder& n, const OpView& op, int operand, int zeroPoint, bool byRow) {
-  mlir::Value x = n.cast(n.operand(operand), DType::kInt32);
-  if (!op.has(zeroPoint)) return x;
-  mlir::Value zero = n.cast(n.operand(zeroPoint), DType::kInt32);
-  const Exprs dims = op.dims(zeroPoint);
-  if (byRow && dims.size() == 1 && dims[0] != Expr(1)) zero = n.reshape(zero, {dims[0], Expr(1)});
-  return n.sub(x, zero);
-}
-
+// A zero point per row of the left stands beside its row, one per column of the right above its column.
 std::vector<mlir::Value> expandMatMulInteger(mlir::OpBuilder& builder, const OpView& op) {
   NodeBuilder n(builder, op);
-  return {n.node("MatMul", {withoutZeroPoint(n, op, 0, 2, true), withoutZeroPoint(n, op, 1, 3, false)})};
+  mlir::Value a = n.withoutZeroPoint(n.operand(0), n.operand(2), std::max(op.rank(0) - 2, 0), DType::kInt32);
+  mlir::Value b = n.withoutZeroPoint(n.operand(1), n.operand(3), op.rank(1) - 1, DType::kInt32);
+  return {n.node("MatMul", {a, b})};
 }
 
 enum QLinear { kA, kScaleA, kZeroA, kB, kScaleB, kZeroB, kScaleY, kZeroY };

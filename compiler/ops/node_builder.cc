@@ -81,6 +81,20 @@ mlir::Value NodeBuilder::slice(mlir::Value value, int64_t axis, Expr start, Expr
   return node("Slice", {value, exprs({start}), exprs({end}), ints({axis})});
 }
 
+mlir::Value NodeBuilder::along(mlir::Value numbers, int axis, int rank) {
+  const Exprs from = dims(numbers);
+  if (from.size() != 1) return numbers;
+  if (from[0] == Expr(1)) return reshape(numbers, {});
+  Exprs to(rank, Expr(1));
+  to[axis] = from[0];
+  return reshape(numbers, to);
+}
+
+mlir::Value NodeBuilder::withoutZeroPoint(mlir::Value quantized, mlir::Value zeroPoint, int axis, DType dtype) {
+  mlir::Value x = cast(quantized, dtype);
+  return zeroPoint ? sub(x, along(cast(zeroPoint, dtype), axis, static_cast<int>(dims(x).size()))) : x;
+}
+
 mlir::Value NodeBuilder::concat(llvm::ArrayRef<mlir::Value> values, int64_t axis) {
   return node("Concat", values, {{"axis", intAttr(axis)}});
 }

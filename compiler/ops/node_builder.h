@@ -43,6 +43,10 @@ class NodeBuilder {
   mlir::Value transpose(mlir::Value value, llvm::ArrayRef<int64_t> permutation);
   mlir::Value expand(mlir::Value value, llvm::ArrayRef<Expr> dims);
   mlir::Value slice(mlir::Value value, int64_t axis, Expr start, Expr end);
+  // A list of numbers as what broadcasts along an axis of tensors of that rank; what is no list is left as it is.
+  mlir::Value along(mlir::Value numbers, int axis, int rank);
+  // What quantised numbers mean, in that type, but for their scale; the zero points are along() the axis, or null.
+  mlir::Value withoutZeroPoint(mlir::Value quantized, mlir::Value zeroPoint, int axis, DType dtype);
   mlir::Value concat(llvm::ArrayRef<mlir::Value> values, int64_t axis);
   mlir::Value reduce(llvm::StringRef name, mlir::Value value, llvm::ArrayRef<int64_t> axes, bool keepDims = true);
 

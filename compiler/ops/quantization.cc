@@ -38,14 +38,8 @@ Status checkScale(const OpView& op, DType quantized) {
 // A scale or zero point as what broadcasts against x.
 mlir::Value alongAxis(NodeBuilder& n, const OpView& op, mlir::Value value) {
   const Exprs x = op.dims(kX), from = n.dims(value);
-  if (from.empty()) return value;
-  if (from.size() == 1 && from[0] == Expr(1)) return n.reshape(value, {});
   const int axis = op.axisAttr("axis", 1, op.rank(kX));
-  if (from.size() == 1) {
-    Exprs to(x.size(), Expr(1));
-    to[axis] = x[axis];
-    return n.reshape(value, to);
-  }
+  if (from.size() <= 1) return n.along(value, axis, op.rank(kX));
   Exprs repeated = from;
   repeated.insert(repeated.begin() + axis + 1, Expr(op.intAttr("block_size", 0)));
   value = n.expand(n.node("Unsqueeze", {value, n.ints({axis + 1})}), repeated);

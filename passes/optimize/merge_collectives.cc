@@ -147,9 +147,8 @@ struct MergeCollectives : mlir::PassWrapper<MergeCollectives, mlir::OperationPas
     members.push_back(op);
     Join join = joinOf(members);
     if (join == Join::kNone) return 0;
-    auto seconds = [](const CollectiveTime& time) { return time.backgroundSeconds + time.threadSeconds; };
     CollectiveTime before = timeOf(batch.members);
-    double saved = seconds(before) + seconds(timeOf({op})) - seconds(timeOf(members));
+    double saved = secondsOf(before) + secondsOf(timeOf({op})) - secondsOf(timeOf(members));
     double copied =
         copySeconds(members, join) - (batch.members.size() > 1 ? copySeconds(batch.members, batch.join) : 0);
     return saved - copied - std::min(before.backgroundSeconds, secondsBetween(batch.members, op));
@@ -159,11 +158,12 @@ struct MergeCollectives : mlir::PassWrapper<MergeCollectives, mlir::OperationPas
   bool isStillWorth(Batch& batch) const {
     batch.join = joinOf(batch.members);
     if (batch.join == Join::kNone) return false;
-    auto seconds = [](const CollectiveTime& time) { return time.backgroundSeconds + time.threadSeconds; };
-    double saved = -seconds(timeOf(batch.members));
-    for (mlir::Operation* op : batch.members) saved += seconds(timeOf({op}));
+    double saved = -secondsOf(timeOf(batch.members));
+    for (mlir::Operation* op : batch.members) saved += secondsOf(timeOf({op}));
     return saved > copySeconds(batch.members, batch.join);
   }
+
+  static double secondsOf(const CollectiveTime& time) { return time.backgroundSeconds + time.threadSeconds; }
 
   CollectiveTime timeOf(llvm::ArrayRef<mlir::Operation*> members) const {
     double in = 0, out = 0;

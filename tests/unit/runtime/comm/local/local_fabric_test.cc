@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/unit/runtime/comm/block_over.h"
+
 namespace shardwright {
 namespace {
 
@@ -18,17 +20,9 @@ void runRanks(int n, const std::function<void(World&)>& body) {
   for (std::thread& thread : threads) thread.join();
 }
 
-StridedBlock floats(std::vector<float>& values) {
-  StridedBlock block;
-  block.data = values.data();
-  block.rank = 1;
-  block.dims[0] = static_cast<int64_t>(values.size());
-  block.strides[0] = 1;
-  return block;
-}
-
 Collective sum(std::vector<float>& values) {
-  return {CollectiveKind::kAllReduce, Combiner::kSum, DType::kFloat32, 0, {floats(values)}, {floats(values)}, "h"};
+  return {
+      CollectiveKind::kAllReduce, Combiner::kSum, DType::kFloat32, 0, {blockOver(values)}, {blockOver(values)}, "h"};
 }
 
 // What members disagree on is said, with both sides, by every member that sees it.

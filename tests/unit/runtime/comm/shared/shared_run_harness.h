@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/comm/shared/shared_group.h"
+#include "tests/unit/runtime/comm/block_over.h"
 
 namespace shardwright {
 
@@ -53,16 +54,6 @@ inline void runSharedRanks(int n, const std::function<void(SharedRank&)>& body) 
     });
   }
   for (std::thread& thread : threads) thread.join();
-}
-
-template <typename T>
-StridedBlock blockOver(std::vector<T>& values) {
-  StridedBlock block;
-  block.data = values.data();
-  block.rank = 1;
-  block.dims[0] = static_cast<int64_t>(values.size());
-  block.strides[0] = 1;
-  return block;
 }
 
 inline Collective sumInPlace(std::vector<float>& values, const std::string& name = "t") {
