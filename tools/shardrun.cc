@@ -49,6 +49,7 @@ Status run(ShardrunOptions& options) {
     checked = checkOutputs(report.outputs, outputs, expected, options.tolerance, &report.comparisons);
   }
   report.ranks = session->stats();
+  if (options.session.processes) report.transport = options.session.processes->transportName();
   std::cout << reportText(report, session->plan());
   if (!options.trace.empty()) {
     Trace trace = session->trace();

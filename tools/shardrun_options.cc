@@ -33,8 +33,8 @@ void declare(CLI::App& app, ShardrunOptions& options) {
       ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
   app.add_option("--world", options.world,
-                 "local: all ranks in this process; mpi: in those that mpirun or srun started; "
-                 "auto: mpi where they started several")
+                 "local: all ranks in this process; auto: in those that mpirun or srun started, "
+                 "over MPI where they are on several hosts; mpi: over MPI on one host too")
       ->check(CLI::IsMember({"auto", "local", "mpi"}))
       ->capture_default_str();
   app.add_option("--seed", options.seed, "of the random inputs")->capture_default_str();

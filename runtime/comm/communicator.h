@@ -97,7 +97,7 @@ class World {
   virtual void expectMessages(int) {}
 
   // Bytes of tensors that this rank has sent so far to ranks whose memory it does not share.
-  virtual int64_t networkBytes() const { return 0; }
+  virtual int64_t messageBytes() const { return 0; }
 };
 
 }  // namespace shardwright

@@ -75,7 +75,7 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
   memory.inputs = prepared->inputs.data();
   memory.outputs = prepared->outputs.data();
   parts_.stats.collectiveBytes = {};
-  const int64_t sentBefore = parts_.world.networkBytes();
+  const int64_t sentBefore = parts_.world.messageBytes();
   for (const Turn& turn : prepared->turns) {
     lastSymbols_ = &turn.part->sizes.symbols;
     for (size_t i = 0; inputs && i < prepared->inputs.size(); ++i)
@@ -87,7 +87,7 @@ Status Executor::runEntry(int entry, const std::vector<int64_t>& symbolValues, c
     SW_RETURN_IF_ERROR(turn.part->frames[turn.chunk]->run(memory));
   }
   parts_.stats.scratchBytes = std::max(parts_.stats.scratchBytes, scratch_.sizeBytes());
-  parts_.stats.networkBytes = parts_.world.networkBytes() - sentBefore;
+  parts_.stats.messageBytes = parts_.world.messageBytes() - sentBefore;
   return Status();
 }
 

@@ -46,7 +46,7 @@ struct RankStats {
   int64_t scratchBytes = 0;    // the most that a kernel has used while it ran
   // By CollectiveKind (numbered as plan::CollectiveStep::Kind is), of the last run: the bytes of what went in or came out here, whichever is more.
   std::array<int64_t, kNumCollectiveKinds> collectiveBytes{};
-  int64_t networkBytes = 0;  // of the last run, as World::networkBytes() counts
+  int64_t messageBytes = 0;  // of the last run, as World::messageBytes() counts
 };
 
 struct RankParts {

@@ -39,7 +39,7 @@ std::string reportJson(const RunReport& report) {
   json["seconds"] = report.seconds;
   json["median"] = report.median();
   json["ranks"] = nlohmann::json::array();
-  int64_t mpiBytes = 0;
+  int64_t messageBytes = 0;
   for (size_t i = 0; i < report.ranks.size(); ++i) {
     const RankStats& stats = report.ranks[i];
     nlohmann::ordered_json collectives = nlohmann::json::object();
@@ -54,11 +54,12 @@ std::string reportJson(const RunReport& report) {
     rank["constantBytes"] = stats.constantBytes;
     rank["scratchBytes"] = stats.scratchBytes;
     rank["collectiveBytes"] = collectives;
-    rank["mpiBytes"] = stats.networkBytes;
-    mpiBytes += stats.networkBytes;
+    rank["messageBytes"] = stats.messageBytes;
+    messageBytes += stats.messageBytes;
     json["ranks"].push_back(rank);
   }
-  json["mpiBytes"] = mpiBytes;
+  json["messageBytes"] = messageBytes;
+  if (!report.transport.empty()) json["transport"] = report.transport;
   json["outputs"] = nlohmann::json::array();
   for (size_t i = 0; i < report.outputs.size(); ++i) {
     nlohmann::ordered_json output;

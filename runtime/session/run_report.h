@@ -13,6 +13,7 @@ namespace shardwright {
 struct RunReport {
   std::vector<double> seconds;  // one per repeat
   std::vector<RankStats> ranks;
+  std::string transport;  // that carried messages between processes; "" for one process
   std::vector<std::string> outputs;
   std::vector<std::optional<Comparison>> comparisons;  // by output; empty without --check
 

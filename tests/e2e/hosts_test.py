@@ -23,9 +23,9 @@ class HostsTest(model_jobs.ModelJobs):
     def bytesSent(self, model, options, counts, mapping=BY_HOST, number=0):
         """The bytes that MPI carried, by rank that sent them."""
         plan, data = self.compile(model, *options), self.dataOf(model, number)
-        counted = self.checkJob(lambda arguments: self.hosts.mpirun(counts, *arguments, options=mapping), model, plan, data, self.bitsOf(plan, data))
+        counted = self.checkJob(lambda arguments: self.hosts.mpirun(counts, *arguments, options=mapping), model, plan, data, self.bitsOf(plan, data), "MPI")
         self.assertEqual(self.hosts.leftovers(), [])
-        return [rank["mpiBytes"] for rank in counted["ranks"]]
+        return [rank["messageBytes"] for rank in counted["ranks"]]
 
     def test_tensor_parallel_ranks_on_two_hosts_both_send(self):
         self.assertTrue(all(self.bytesSent("llama", ["--mesh", "tp=2"], [1, 1])))

@@ -36,12 +36,14 @@ class JobMatrixTest(model_jobs.ModelJobs):
         data = self.dataOf(model, 1)  # a batch of three
         bits = self.bitsOf(plan, data)
         ranks = RANKS[mesh]
+        # What is not spread over hosts goes over MPI on one of them.
+        world, transport = ("auto", "host sockets") if spread else ("mpi", "MPI")
         for count in {ranks, min(ranks, 4)}:
-            self.checkJob(lambda arguments: mpi_job.mpirun(count, *arguments), model, plan, data, bits)
+            self.checkJob(lambda arguments: mpi_job.mpirun(count, *arguments, "--world", world), model, plan, data, bits, transport)
         if not spread or REFUSAL:
             return
         with two_hosts.TwoHosts(self.folder) as hosts:
-            self.checkJob(lambda arguments: hosts.mpirun([(ranks + 1) // 2, ranks // 2], *arguments), model, plan, data, bits)
+            self.checkJob(lambda arguments: hosts.mpirun([(ranks + 1) // 2, ranks // 2], *arguments), model, plan, data, bits, "MPI")
             self.assertEqual(hosts.leftovers(), [])
 
 

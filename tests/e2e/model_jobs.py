@@ -21,7 +21,7 @@ class ModelJobs(given_models.GivenModels):
         shutil.rmtree(folder)
         return files
 
-    def checkJob(self, command, model, plan, data, bits):
+    def checkJob(self, command, model, plan, data, bits, transport):
         """command(arguments) starts the job. Its outputs are as expected, and these bits; its report is returned."""
         outputs, report = self.folder / "outputs", self.folder / "report.json"
         arguments = [plan, "--data", data, "--check", *self.limitsOf(model), "--repeat", "3", "--outputs", outputs, "--json", report]
@@ -33,7 +33,8 @@ class ModelJobs(given_models.GivenModels):
             self.assertEqual(content, bits[name], name)
         self.assertEqual(run.stdout.count("runs: median"), 1, run.stdout)
         counted = json.loads(report.read_text())
-        self.assertEqual(counted["mpiBytes"], sum(rank["mpiBytes"] for rank in counted["ranks"]))
+        self.assertEqual(counted["messageBytes"], sum(rank["messageBytes"] for rank in counted["ranks"]))
+        self.assertEqual(counted["transport"], transport)
         # What is told of the last process's ranks; others may have nothing of a small batch.
         last = counted["ranks"][-1]
         self.assertTrue(last["peakBytes"] > 0 and last["weightBytes"] > 0, counted["ranks"])

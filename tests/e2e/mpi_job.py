@@ -40,11 +40,11 @@ class Member:
         self.job = int(environment.get("PMIX_NAMESPACE", 0))
 
 
-def start(command, errors, environment=None):
+def start(command, errors):
     """A job in the background, in a session of its own; its processes are found by what their environment says."""
     marker = uuid.uuid4().hex
     job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
-                           env={**os.environ, **(environment or {}), MARKER: marker})
+                           env={**os.environ, MARKER: marker})
     job.marker = marker
     return job
 

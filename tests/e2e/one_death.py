@@ -40,10 +40,10 @@ def statusOf(job, members, victim):
 class Death:
     """A job of which one process died: mpirun's status, whether the process was there, and what was said and left."""
 
-    def __init__(self, command, count, victim, delay, sent, environment=None, inSteps=True):
+    def __init__(self, command, count, victim, delay, sent, inSteps=True):
         """`delay` seconds after all processes are there, or, if it is to be in the middle of steps, have loaded the plan."""
         with tempfile.TemporaryFile() as errors:
-            job = mpi_job.start(command, errors, environment)
+            job = mpi_job.start(command, errors)
             try:
                 self.members = mpi_job.membersOf(job, count)
                 if inSteps:
@@ -64,7 +64,7 @@ class Death:
         secondsUntilOthersEnd(self.members, None, 5)
         self.running = [member.pid for member in self.members.values() if mpi_job.isRunning(member.pid)]
         self.left = mpi_job.leftovers(job, self.members)
-        # A process that dies while mpirun greets it, or says goodbye, makes that of Open MPI 4.1.4 crash or hang once in a while.
+        # A process that dies while MPI starts or ends makes mpirun of Open MPI 4.1.4 crash or hang once in a while.
         self.launcherFailed = self.status is None or self.status < 0
         if self.launcherFailed:
             print(f"mpirun itself failed ({self.status}), and left {self.left}", file=sys.stderr)

@@ -4,8 +4,10 @@ models and more meshes.
 
 import json
 import os
+import subprocess
 import unittest
 
+import built_tools
 import given_models
 import model_jobs
 from mpi_job import launch, messagesOf, mpirun
@@ -20,8 +22,8 @@ class ProcessesTest(model_jobs.ModelJobs):
         bits = self.bitsOf(plan, data)
         for count in counts:
             with self.subTest(model=model, mesh=mesh, count=count):
-                counted = self.checkJob(lambda arguments: mpirun(count, *arguments), model, plan, data, bits)
-                self.assertEqual(counted["mpiBytes"], 0, "the processes of one host share memory")
+                counted = self.checkJob(lambda arguments: mpirun(count, *arguments), model, plan, data, bits, "host sockets")
+                self.assertEqual(counted["messageBytes"], 0, "the processes of one host share memory")
 
     def test_a_process_per_rank_and_several_ranks_per_process(self):
         for model in given_models.MODELS if FULL else ["gpt2", "llama"]:
@@ -35,9 +37,24 @@ class ProcessesTest(model_jobs.ModelJobs):
     def test_messages_serve_where_the_system_gives_no_memory_in_common(self):
         plan, data = self.compile("gpt2", "--mesh", "pp=2,tp=2"), self.dataOf("gpt2")
         # Of all that runs, only the memory is a file of more than a GiB.
-        limited = lambda arguments: ["prlimit", f"--fsize={1 << 30}", *mpirun(4, *arguments)]
-        counted = self.checkJob(limited, "gpt2", plan, data, self.bitsOf(plan, data))
-        self.assertGreater(counted["mpiBytes"], 0)
+        for world, transport in [("auto", "host sockets"), ("mpi", "MPI")]:
+            limited = lambda arguments: ["prlimit", f"--fsize={1 << 30}", *mpirun(4, *arguments, "--world", world)]
+            counted = self.checkJob(limited, "gpt2", plan, data, self.bitsOf(plan, data), transport)
+            self.assertGreater(counted["messageBytes"], 0)
+
+    def test_on_one_host_srun_needs_no_mpi(self):
+        plan, data = self.compile("gpt2", "--mesh", "pp=2,tp=2"), self.dataOf("gpt2")
+        bits = self.bitsOf(plan, data)
+        step = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "3", "SLURM_STEP_NUM_TASKS": "3", "SLURM_STEP_NUM_NODES": "1"}
+        outputs = self.folder / "outputs"
+        command = [built_tools.BIN / "shardrun", plan, "--data", data, "--check", "--outputs", outputs]
+        tasks = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  env={**os.environ, **step, "SLURM_PROCID": str(task)}) for task in range(3)]
+        said = [task.communicate(timeout=300)[0] for task in tasks]
+        self.assertEqual([task.returncode for task in tasks], [0, 0, 0], said)
+        self.assertIn("1 run: ", said[0])
+        self.assertEqual(said[1:], ["", ""])
+        self.assertEqual(self.takeFiles(outputs), bits)
 
     def test_a_trace_has_the_steps_of_every_rank(self):
         plan = self.compile("gpt2", "--mesh", "pp=2,tp=2")

@@ -109,7 +109,8 @@ void measureProcesses() {
   ProcessLink::Ending ending;
   ending.tell = [](const Status& reason) { std::fprintf(stderr, "allreduce_bench: %s\n", reason.message().c_str()); };
   ending.exit = [](StatusCode code) { std::_Exit(static_cast<int>(code)); };
-  auto link = joinProcesses("mpi", std::chrono::seconds(60), ending);
+  auto link = joinProcesses("auto", std::chrono::seconds(60), ending);
+  if (!link) return check(userError("start it with mpirun, as two processes or more"));
   if (!link->failed()) {
     ProcessFabric fabric(*link, link->numProcesses());
     OwnAllReducer reducer(fabric.world(link->process()));

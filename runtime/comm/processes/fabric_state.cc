@@ -21,7 +21,7 @@ FabricState::FabricState(ProcessLink& itsLink, int ranks, int threadsPerRank,
     : link(itsLink),
       numRanks(ranks),
       local(ranks, threadsPerRank),
-      networkBytes(static_cast<size_t>(ranks)),
+      messageBytes(static_cast<size_t>(ranks)),
       neighbours(static_cast<size_t>(itsLink.numProcesses())) {
   epoch = link.openEpoch([this](const Status& reason) { onAbort(reason); });
   std::vector<int> near = link.neighbours();

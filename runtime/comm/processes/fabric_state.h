@@ -30,7 +30,7 @@ struct FabricState {
   // Sends what one rank has for another, as the header says.
   void post(MessagePtr message) {
     const MessageHeader& header = message->header();
-    if (!isHere(header.to)) networkBytes[static_cast<size_t>(header.from)] += header.bytes;
+    if (!isHere(header.to)) messageBytes[static_cast<size_t>(header.from)] += header.bytes;
     link.post(processOf(header.to), std::move(message));
   }
   Status failure() const { return environmentError(local.failure().message()); }
@@ -38,7 +38,7 @@ struct FabricState {
   ProcessLink& link;
   const int numRanks;
   LocalFabric local;                               // of all ranks; those that are not here are not used
-  std::vector<std::atomic<int64_t>> networkBytes;  // by rank that sends
+  std::vector<std::atomic<int64_t>> messageBytes;  // by rank that sends
   uint32_t epoch = 0;
   std::unique_ptr<SharedRun> shared;  // null: no other process has memory in common with this one
   std::vector<bool> neighbours;       // by process: whether it has

@@ -2,14 +2,17 @@
 
 #include <utility>
 
-#include "runtime/comm/processes/mpi_library.h"
+#include "runtime/comm/processes/host_transport.h"
+#include "runtime/comm/processes/mpi_transport.h"
 
 namespace shardwright {
 
 std::unique_ptr<ProcessLink> joinProcesses(const std::string& world, std::chrono::milliseconds timeout,
                                            ProcessLink::Ending ending) {
-  if (world == "local" || (world == "auto" && launchedJob().numProcesses < 2)) return nullptr;
-  return ProcessLink::join(loadMpi(), timeout, std::move(ending));
+  LaunchedJob job = launchedJob();
+  if (world == "local" || (world == "auto" && job.numProcesses < 2)) return nullptr;
+  bool needsMpi = world == "mpi" || !canMeetInsideHost(job);
+  return ProcessLink::join(needsMpi ? makeMpiTransport() : makeHostTransport(job), timeout, std::move(ending));
 }
 
 }  // namespace shardwright

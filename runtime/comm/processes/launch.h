@@ -9,8 +9,8 @@
 
 namespace shardwright {
 
-// `world` is "local": all ranks are of this process; "mpi": of the processes of the MPI job; "auto": of those, if a launcher
-// started several. Null for all in this process.
+// `world` is "local": all ranks are of this process; "auto": of those that a launcher started, if there are several, which
+// meet over MPI only where they are on several hosts; "mpi": over MPI anyway. Null for all in this process.
 std::unique_ptr<ProcessLink> joinProcesses(const std::string& world, std::chrono::milliseconds timeout,
                                            ProcessLink::Ending ending);
 

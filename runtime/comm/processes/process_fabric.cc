@@ -91,7 +91,7 @@ class ProcessWorld final : public World {
   }
   void expectMessages(int atOnce) override { local_->expectMessages(atOnce); }
 
-  int64_t networkBytes() const override { return state_->networkBytes[static_cast<size_t>(rank_)]; }
+  int64_t messageBytes() const override { return state_->messageBytes[static_cast<size_t>(rank_)]; }
 
  private:
   Status receiveShared(int peer, uint32_t channel, const StridedBlock& block, DType dtype, const std::string& name) {

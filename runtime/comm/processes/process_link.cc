@@ -25,7 +25,7 @@ std::string pidSpace() {
 
 }  // namespace
 
-std::unique_ptr<ProcessLink> ProcessLink::join(StatusOr<const ShardwrightMpiTable*> mpi, milliseconds timeout,
+std::unique_ptr<ProcessLink> ProcessLink::join(StatusOr<std::unique_ptr<Transport>> transport, milliseconds timeout,
                                                Ending ending) {
   std::unique_ptr<ProcessLink> link(new ProcessLink());
   LaunchedJob job = launchedJob();
@@ -37,21 +37,27 @@ std::unique_ptr<ProcessLink> ProcessLink::join(StatusOr<const ShardwrightMpiTabl
     link->life_ = std::make_unique<ProcessLife>(known, timeout, ending);
   };
   if (job.process >= 0 && job.process < job.numProcesses) begin(job);
-  Status started = mpi.ok() ? link->startMpi(*mpi, job) : mpi.status();
+  Status started = transport.status();
+  if (started.ok()) {
+    link->transport_ = std::move(transport).value();
+    started = link->startTransport(job);
+  }
   if (!link->life_) begin(started.ok() ? job : LaunchedJob{1, 0, 1, ""});
   if (started.ok()) started = link->meet(timeout);
   if (!started.ok()) (void)link->settle(started);
   return link;
 }
 
-// Says what MPI says of the job, where the launcher has not.
-Status ProcessLink::startMpi(const ShardwrightMpiTable* mpi, LaunchedJob& job) {
+// Says what the transport says of the job, where the launcher has not.
+Status ProcessLink::startTransport(LaunchedJob& job) {
   std::optional<ProcessLife::Call> call;
   // Of one host, all are seen to live before MPI starts.
   if (life_ && !job.isOneHost()) call.emplace(*life_);
   int32_t process = 0, count = 0;
-  if (mpi->join(&process, &count) < 0) return environmentError(std::string("MPI: ") + mpi->lastError());
-  mpi_ = mpi;
+  if (Status joined = transport_->join(process, count); !joined.ok()) {
+    transport_ = nullptr;
+    return joined;
+  }
   if (job.numProcesses > 1 && count != job.numProcesses) {
     return environmentError(
         "the launcher started " + std::to_string(job.numProcesses) + " processes, and MPI knows of " +
@@ -233,15 +239,15 @@ ProcessLink::Outcome ProcessLink::waitUntil(const std::function<bool()>& ready, 
 }
 
 bool ProcessLink::progress() {
-  if (mpiLeft_) return false;
+  if (hasLeft_) return false;
   bool moved = false;
   auto broken = [&](int status) {
     if (status >= 0) return false;
-    life_->fail(0, environmentError(std::string("MPI: ") + mpi_->lastError()));
+    life_->fail(0, environmentError(transport_->lastError()));
     return true;
   };
   for (size_t i = 0; i < outgoing_.size();) {
-    int done = mpi_->finished(&outgoing_[i].request);
+    int done = transport_->finished(outgoing_[i].transfer);
     if (broken(done)) return true;
     if (done == 0) {
       ++i;
@@ -254,17 +260,17 @@ bool ProcessLink::progress() {
   }
   for (int32_t process = 0;;) {
     int64_t words = 0;
-    ShardwrightMpiHandle found;
-    int came = mpi_->arrived(&process, &words, &found);
+    Transport::Handle found;
+    int came = transport_->arrived(process, words, found);
     if (broken(came)) return true;
     if (came == 0) break;
     Receiving next{spare(words), {}};
-    if (broken(mpi_->receive(&found, next.message->words(), words, &next.request))) return true;
+    if (broken(transport_->receive(found, next.message->words(), words, next.transfer))) return true;
     incoming_[static_cast<size_t>(process)].push(std::move(next));
   }
   for (size_t process = 0; process < incoming_.size(); ++process) {
     while (!incoming_[process].empty()) {
-      int done = mpi_->finished(&incoming_[process].front().request);
+      int done = transport_->finished(incoming_[process].front().transfer);
       if (broken(done)) return true;
       if (done == 0) break;
       MessagePtr message = incoming_[process].pop().message;
@@ -306,9 +312,8 @@ bool ProcessLink::isOver(uint32_t epoch) {
 void ProcessLink::send(int process, MessagePtr message) {
   if (process == process_) return deliver(process, std::move(message));
   Sending sending{std::move(message), {}, process};
-  if (mpi_->send(process, sending.message->words(), sending.message->numWords(), &sending.request) < 0) {
-    return life_->fail(
-        0, environmentError("MPI: " + std::string(mpi_->lastError()) + ", for process " + std::to_string(process)));
+  if (transport_->send(process, sending.message->words(), sending.message->numWords(), sending.transfer) < 0) {
+    return life_->fail(0, environmentError(transport_->lastError() + ", for process " + std::to_string(process)));
   }
   outgoing_.push_back(std::move(sending));
 }
@@ -327,7 +332,9 @@ void ProcessLink::move() {
     if (std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock); lock.owns_lock()) {
       ProcessLife::Call call(*life_);
       progress();
-      busy = !outgoing_.empty();
+      // What comes in parts needs this side's help too.
+      auto comes = [](const RingQueue<Receiving>& from) { return !from.empty(); };
+      busy = !outgoing_.empty() || std::any_of(incoming_.begin(), incoming_.end(), comes);
     }
     std::unique_lock<std::mutex> waking(wakeMutex_);
     wake_.wait_for(waking, busy ? microseconds(200) : microseconds(5000), [&] { return toWake_ || stopping_; });
@@ -348,7 +355,7 @@ void ProcessLink::stopMoving() {
 Status ProcessLink::leave() {
   bool good = life_->failure().ok();
   Outcome sent = Outcome::kFailed;
-  if (mpi_ && life_->allLive()) {
+  if (transport_ && life_->allLive()) {
     // After a failure, some of it has nobody that takes it.
     auto limit = Clock::now() + (good ? life_->timeout() : kFarewell);
     sent = waitUntil([&] { return outgoing_.empty(); }, [&] { return good && failed(); }, limit);
@@ -356,8 +363,8 @@ Status ProcessLink::leave() {
   stopMoving();
   if (sent == Outcome::kReady) {
     Lock lock(*this);
-    mpiLeft_ = true;
-    mpi_->leave();
+    hasLeft_ = true;
+    transport_->leave();
   }
   life_->leave();
   return life_->failure();

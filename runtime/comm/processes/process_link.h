@@ -1,4 +1,4 @@
-// Owns this process's part in a job of several: messages of data to and from the others, over MPI. It knows ranks only by
+// Owns this process's part in a job of several: messages of data to and from the others, over a transport. It knows ranks only by
 // number, and nothing of collectives; who of the others lives is ProcessLife's.
 #pragma once
 
@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "runtime/base/status.h"
-#include "runtime/comm/mpi/mpi_table.h"
 #include "runtime/comm/processes/process_life.h"
 #include "runtime/comm/processes/process_message.h"
+#include "runtime/comm/processes/transport.h"
 
 namespace shardwright {
 
@@ -28,13 +28,15 @@ class ProcessLink {
   // Meets the other processes of the job; all of them call it. Where that fails, the link has failed already.
   // One that says nothing for `timeout`, or a second if that is longer, fails the link.
   using Ending = ProcessLife::Callbacks;  // `failed` is the link's own
-  static std::unique_ptr<ProcessLink> join(StatusOr<const ShardwrightMpiTable*> mpi, std::chrono::milliseconds timeout,
-                                           Ending ending = {});
+  static std::unique_ptr<ProcessLink> join(StatusOr<std::unique_ptr<Transport>> transport,
+                                           std::chrono::milliseconds timeout, Ending ending = {});
   ~ProcessLink();
 
   int process() const { return process_; }
   int numProcesses() const { return static_cast<int>(peers_.size()); }
   bool failed() const { return life_->failed(); }
+  // Where the link has not failed.
+  std::string transportName() const { return transport_->name(); }
   // Among the processes that may use the same CPUs of the same host: how many they are, and which one this is.
   int numSharers() const { return numSharers_; }
   int sharerIndex() const { return sharerIndex_; }
@@ -72,7 +74,7 @@ class ProcessLink {
   // Every process calls it at its end, with how it ended; the first failure of any is what all end with. Waits for the first
   // process, which tells the others of success.
   Status settle(const Status& own) { return life_->settle(own); }
-  // Last of all; how the job ended. Where a process is missing, the MPI library is left as it is, because its own farewell
+  // Last of all; how the job ended. Where a process is missing, the transport is left as it is, because MPI's farewell
   // would wait for ever.
   Status leave();
 
@@ -82,7 +84,7 @@ class ProcessLink {
     std::vector<int> cpus;
     bool hello = false;
   };
-  // Holds the lock, under which alone MPI is called; one call that does not return is noticed.
+  // Holds the lock, under which alone the transport is called; one call that does not return is noticed.
   class Lock {
    public:
     explicit Lock(ProcessLink& link) : lock_(link.mutex_), call_(*link.life_) {}
@@ -93,16 +95,16 @@ class ProcessLink {
   };
   struct Sending {
     MessagePtr message;
-    ShardwrightMpiHandle request;
+    Transport::Handle transfer;
     int process;
   };
   struct Receiving {
     MessagePtr message;
-    ShardwrightMpiHandle request;
+    Transport::Handle transfer;
   };
 
   ProcessLink() = default;
-  Status startMpi(const ShardwrightMpiTable* mpi, LaunchedJob& job);
+  Status startTransport(LaunchedJob& job);
   Status meet(std::chrono::milliseconds timeout);
   void countSharers();
   void move();
@@ -116,10 +118,10 @@ class ProcessLink {
   void send(int process, MessagePtr message);
   MessagePtr spare(int64_t words);
 
-  const ShardwrightMpiTable* mpi_ = nullptr;
+  std::unique_ptr<Transport> transport_;  // null: there is none, or it could not start
   int process_ = 0, numSharers_ = 1, sharerIndex_ = 0;
   int spins_ = 0;
-  bool mpiLeft_ = false;
+  bool hasLeft_ = false;
   std::unique_ptr<ProcessLife> life_;
   std::mutex mutex_;
   std::mutex wakeMutex_;

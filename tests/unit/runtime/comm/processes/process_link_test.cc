@@ -1,4 +1,4 @@
-// Messages of a job of one process, over a table that stands for an MPI library.
+// Messages of a job of one process, which no transport carries.
 #include "runtime/comm/processes/process_link.h"
 
 #include <gtest/gtest.h>
@@ -10,19 +10,20 @@
 namespace shardwright {
 namespace {
 
-const ShardwrightMpiTable kAlone = {
-    SHARDWRIGHT_MPI_TABLE_VERSION,
-    [](int32_t* process, int32_t* numProcesses) {
-      *process = 0;
-      *numProcesses = 1;
-      return 0;
-    },
-    [](int32_t, const void*, int64_t, ShardwrightMpiHandle*) { return -1; },
-    [](int32_t*, int64_t*, ShardwrightMpiHandle*) { return 0; },
-    [](ShardwrightMpiHandle*, void*, int64_t, ShardwrightMpiHandle*) { return -1; },
-    [](ShardwrightMpiHandle*) { return -1; },
-    [] { return 0; },
-    [] { return "nothing is sent"; },
+class Alone final : public Transport {
+ public:
+  Status join(int32_t& process, int32_t& numProcesses) override {
+    process = 0;
+    numProcesses = 1;
+    return Status();
+  }
+  int send(int, const void*, int64_t, Handle&) override { return -1; }
+  int arrived(int32_t&, int64_t&, Handle&) override { return 0; }
+  int receive(Handle&, void*, int64_t, Handle&) override { return -1; }
+  int finished(Handle&) override { return -1; }
+  void leave() override {}
+  std::string lastError() const override { return "nothing is sent"; }
+  std::string name() const override { return "none"; }
 };
 
 void post(ProcessLink& link, uint32_t epoch, int64_t bytes, char fill) {
@@ -36,7 +37,7 @@ void post(ProcessLink& link, uint32_t epoch, int64_t bytes, char fill) {
 }
 
 TEST(ProcessLink, messages_keep_their_order_and_their_memory) {
-  auto link = ProcessLink::join(&kAlone, std::chrono::seconds(5));
+  auto link = ProcessLink::join(std::unique_ptr<Transport>(std::make_unique<Alone>()), std::chrono::seconds(5));
   ASSERT_FALSE(link->failed());
   uint32_t epoch = link->openEpoch([](const Status&) {});
   MessageQueue* queue = link->queue({epoch, 3, 5, 7});

@@ -1,11 +1,14 @@
-// The ranks are spread over the processes of an MPI job, which share memory, or do not, or some do: start it with mpirun. Every
-// process runs every test; the first one tells what failed anywhere. Skips: none.
+// The ranks are spread over the processes of a job, which share memory, or do not, or some do: start it with mpirun. What is
+// not shared goes over MPI, or with "host" for the first argument over the host's sockets. Every process runs every test; the
+// first one tells what failed anywhere. Skips: none.
 #include <cstdio>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
-#include "runtime/comm/processes/mpi_library.h"
+#include "runtime/comm/processes/host_transport.h"
+#include "runtime/comm/processes/mpi_transport.h"
 #include "runtime/comm/processes/process_fabric.h"
 #include "tests/conformance/communicator_conformance.h"
 
@@ -70,7 +73,7 @@ TEST(ProcessFabric, only_what_leaves_a_host_is_counted) {
     ASSERT_TRUE(world->send(next, 1, block, DType::kInt64, "t").ok());
     ASSERT_TRUE(world->receive(previous, 1, block, DType::kInt64, "t").ok());
     EXPECT_EQ(value, previous + 3);
-    EXPECT_EQ(world->networkBytes(), isNear ? 0 : 8);
+    EXPECT_EQ(world->messageBytes(), isNear ? 0 : 8);
   }
   meet(meeting);
 }
@@ -80,8 +83,10 @@ TEST(ProcessFabric, only_what_leaves_a_host_is_counted) {
 int runSuite(int argc, char** argv) {
   ProcessLink::Ending ending;
   ending.tell = [](const Status& reason) { std::fprintf(stderr, "%s\n", reason.message().c_str()); };
+  bool onHost = argc > 1 && std::string(argv[1]) == "host";
   std::unique_ptr<ProcessLink> joined =
-      ProcessLink::join(loadMpi(SHARDWRIGHT_MPI_PLUGIN), std::chrono::seconds(60), ending);
+      ProcessLink::join(onHost ? makeHostTransport(launchedJob()) : makeMpiTransport(SHARDWRIGHT_MPI_PLUGIN),
+                        std::chrono::seconds(60), ending);
   if (joined->failed()) return 1;
   link = joined.get();
   if (link->process() > 0) {
