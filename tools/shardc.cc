@@ -56,7 +56,9 @@ int main(int argc, char** argv) {
   app.add_option("--mesh", options.mesh, "Axes and their sizes, the last one fastest")->option_text("dp=1,tp=2");
   app.add_option("--shard", options.shardSpec, "Shardings of some tensors; the rest follows")->option_text("SPEC.json");
   app.add_option("--dim", fixed, "Fixes a symbolic dim")->option_text("NAME=N ...");
-  app.add_option("--assume", assumed, "The size that costs are taken at (default: the batch 1, others 128)")
+  app.add_option(
+         "--assume", assumed,
+         "The size that costs are taken at (default: 128; of the batch 1 for each part that dp and microbatches make)")
       ->option_text("NAME=N ...");
   app.add_option("--max", maximum, "The largest size that a run may have")->option_text("NAME=N ...");
   app.add_option("--batch", options.import.batch, "The batch's symbol")->option_text("SYMBOL");

@@ -1,5 +1,7 @@
 #include "compiler/dist/module_symbols.h"
 
+#include <algorithm>
+
 #include "compiler/dist/sharding.h"
 #include "compiler/dist/tensor_type.h"
 #include "mlir/IR/Builders.h"
@@ -7,7 +9,8 @@
 namespace shardwright {
 namespace {
 
-constexpr llvm::StringLiteral kSymbols = "dist.symbols", kEqualities = "dist.equalities", kMesh = "dist.mesh";
+constexpr llvm::StringLiteral kSymbols = "dist.symbols", kEqualities = "dist.equalities", kMesh = "dist.mesh",
+                              kBatch = "dist.batch", kFollowsParts = "dist.batch_follows_parts";
 
 int64_t intOf(mlir::DictionaryAttr dictionary, llvm::StringRef name, int64_t otherwise) {
   auto attr = dictionary.getAs<mlir::IntegerAttr>(name);
@@ -46,6 +49,24 @@ std::vector<SymbolInfo> symbolsOf(mlir::ModuleOp module) {
     symbols.push_back(std::move(symbol));
   }
   return symbols;
+}
+
+void setBatch(mlir::ModuleOp module, const std::string& symbol, bool followsParts) {
+  module->setAttr(kBatch, mlir::StringAttr::get(module.getContext(), symbol));
+  if (followsParts) module->setAttr(kFollowsParts, mlir::UnitAttr::get(module.getContext()));
+}
+
+void cutAssumedBatch(mlir::ModuleOp module, int64_t parts) {
+  if (!module->hasAttr(kFollowsParts)) return;
+  std::vector<SymbolInfo> symbols = symbolsOf(module);
+  for (SymbolInfo& symbol : symbols)
+    if (symbol.name == batchOf(module)) symbol.assumed = std::min(symbol.assumed * parts, symbol.range.max);
+  setSymbols(module, symbols);
+}
+
+std::string batchOf(mlir::ModuleOp module) {
+  auto batch = module->getAttrOfType<mlir::StringAttr>(kBatch);
+  return batch ? batch.str() : "";
 }
 
 void addEquality(mlir::ModuleOp module, const std::string& symbol, Expr e) {

@@ -68,21 +68,18 @@ std::map<std::string, Expr> withBatch(mlir::ModuleOp module, const std::string& 
   return renamed;
 }
 
-std::string batchOf(mlir::ModuleOp module) {
-  auto batch = module->getAttrOfType<mlir::StringAttr>(kBatchAttr);
-  return batch && pipelineOf(module).microbatches > 1 ? batch.str() : "";
-}
+std::string cutBatchOf(mlir::ModuleOp module) { return pipelineOf(module).microbatches > 1 ? batchOf(module) : ""; }
 
 }  // namespace
 
 std::map<std::string, Expr> totalsOf(mlir::ModuleOp module) {
-  std::string batch = batchOf(module);
+  std::string batch = cutBatchOf(module);
   if (batch.empty()) return {};
   return withBatch(module, batch, Expr::symbol(batch + ".total"));
 }
 
 std::map<std::string, Expr> planNamesOf(mlir::ModuleOp module) {
-  std::string batch = batchOf(module);
+  std::string batch = cutBatchOf(module);
   if (batch.empty()) return {};
   std::map<std::string, Expr> names = withBatch(module, batch, Expr::symbol(batch + ".part"));
   names[batch + ".total"] = Expr::symbol(batch);

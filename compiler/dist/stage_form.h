@@ -25,7 +25,7 @@ namespace shardwright {
 
 constexpr llvm::StringLiteral kStageAttr = "dist.stage", kStagePinAttr = "dist.pin_stage",
                               kChunkPinAttr = "dist.pin_chunk", kPortAttr = "dist.port", kReceiveAttr = "dist.receive",
-                              kSendAttr = "dist.send", kPeerAttr = "dist.peer", kBatchAttr = "dist.batch";
+                              kSendAttr = "dist.send", kPeerAttr = "dist.peer";
 
 struct Pipeline {
   Mesh mesh;           // of all ranks, with the axis pp if there is one

@@ -18,11 +18,11 @@ constexpr char kCodeFile[] = "code.so";
 
 // The whole batch goes by the name that the model gives it, and one microbatch's by another.
 void addSymbols(mlir::ModuleOp module, const std::map<std::string, Expr>& names, plan::Plan& plan) {
-  auto batch = module->getAttrOfType<mlir::StringAttr>(kBatchAttr);
+  const std::string batch = batchOf(module);
   for (const SymbolInfo& symbol : symbolsOf(module)) {
     plan::Symbol* added = plan.add_symbols();
-    bool isPart = batch && !names.empty() && symbol.name == batch.str();
-    bool isTotal = batch && !names.empty() && symbol.name == batch.str() + ".total";
+    bool isPart = !names.empty() && symbol.name == batch;
+    bool isTotal = !names.empty() && symbol.name == batch + ".total";
     added->set_name(isPart || isTotal ? names.at(symbol.name).symbolName() : symbol.name);
     if (isPart) added->set_part_of(symbol.name);
     added->set_min(symbol.range.min);

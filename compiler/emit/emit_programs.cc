@@ -1,4 +1,5 @@
 #include "compiler/emit/emit_programs.h"
+#include "compiler/dist/module_symbols.h"
 
 #include "compiler/dist/stage_form.h"
 #include "compiler/emit/program_emitter.h"
@@ -21,9 +22,8 @@ class ModuleEmitter {
         pipeline_(pipelineOf(module)),
         totals_(totalsOf(module)),
         tables_(tables),
-        shared_(tables) {
-    if (auto batch = module->getAttrOfType<mlir::StringAttr>(kBatchAttr)) batch_ = batch.str();
-  }
+        shared_(tables),
+        batch_(batchOf(module)) {}
 
   StatusOr<EmittedPrograms> run() {
     if (functions_.empty()) return internalError("the module has no function main");

@@ -123,7 +123,7 @@ class Importer {
       if (!opset.domain().empty() && opset.domain() != "ai.onnx")
         opsets.push_back(builder_.getNamedAttr(opset.domain(), builder_.getI64IntegerAttr(opset.version())));
     if (!opsets.empty()) module->setAttr("onnx.opsets", builder_.getDictionaryAttr(opsets));
-    if (!batch_.empty() && symbols_.count(batch_)) module->setAttr("dist.batch", builder_.getStringAttr(batch_));
+    if (!batch_.empty() && symbols_.count(batch_)) setBatch(module, batch_, options_.assumed.count(batch_) == 0);
     std::vector<SymbolInfo> infos;
     for (const std::string& symbol : symbols_) {
       SymbolInfo info;

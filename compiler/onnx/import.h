@@ -26,7 +26,7 @@ struct ImportOptions {
 //   onnx.configurations (device_annotations.h; if any).
 // Dims of inputs: numbers; "past + 1" and other parameters that parse as expressions are those; any other parameter is a
 // symbol; a dim that says nothing is the symbol "INPUT_dimK". Sizes may be 0 (an empty cache is real). A symbol is assumed
-// to be 128, the batch 1.
+// to be 128, the batch one sample for each part that it is cut into.
 // Small tensors are onnx.Constant, others onnx.Weight; equal references are one op. A node's location is its name, within
 // which value_names.h keeps the names of its results; an op of a function written for another opset has `onnx.opset`; an op
 // with subgraphs has `onnx.subgraphs` and none of their contents.

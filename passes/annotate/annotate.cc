@@ -58,6 +58,7 @@ struct Annotate : mlir::PassWrapper<Annotate, mlir::OperationPass<mlir::ModuleOp
     }
     if (!chooseMesh(spec)) return;
     if (!mesh_.axes().empty()) getOperation()->setAttr("dist.mesh", meshAttr(&getContext(), mesh_));
+    if (int dp = mesh_.axisIndex("dp"); dp >= 0) cutAssumedBatch(getOperation(), mesh_.axes()[dp].size);
     if (whole_.mesh.axisIndex("pp") >= 0) setPipeline(getOperation(), whole_);
     facts_ = factsOf(getOperation());
     names_ = namesOf(function_);

@@ -123,7 +123,7 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
   StatusOr<AxisChoice> choose(int axis, const BlockRules& rules, const Machine& machine) {
     const std::string& name = mesh_.axes()[axis].name;
     bool isSymbolAxis = name == "dp" || name == "sp";
-    bool hasSymbol = !(name == "dp" ? batchSymbol() : sequenceSymbol()).empty();
+    bool hasSymbol = !(name == "dp" ? batchOf(getOperation()) : sequenceSymbol()).empty();
     // Where there is no symbol to split, what the user said of single tensors is all there is to follow.
     if (isSymbolAxis && (hasSymbol || !isAskedFor(axis))) return splitOneSymbol(axis, name, rules);
     return search(axis, name, rules, machine);
@@ -137,7 +137,7 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
 
   StatusOr<AxisChoice> splitOneSymbol(int axis, const std::string& name, const BlockRules& rules) {
     bool isBatch = name == "dp";
-    std::string symbol = isBatch ? batchSymbol() : sequenceSymbol();
+    std::string symbol = isBatch ? batchOf(getOperation()) : sequenceSymbol();
     if (symbol.empty())
       return userError("axis " + name + " splits the " + (isBatch ? "batch" : "sequence") +
                        ", and no input has a symbolic " + (isBatch ? "first" : "second") + " dim; " +
@@ -148,14 +148,9 @@ struct ChooseStrategies : mlir::PassWrapper<ChooseStrategies, mlir::OperationPas
                       name + ": " + (isBatch ? "batch" : "sequence") + " symbol " + symbol};
   }
 
-  std::string batchSymbol() {
-    auto attr = getOperation()->getAttrOfType<mlir::StringAttr>("dist.batch");
-    return attr ? attr.str() : "";
-  }
-
   // The symbol beside the batch in the inputs, or in front where the model has no batch.
   std::string sequenceSymbol() {
-    std::string batch = batchSymbol();
+    std::string batch = batchOf(getOperation());
     for (mlir::func::FuncOp function : chunksOf(getOperation())) {
       for (mlir::Type type : function.getArgumentTypes()) {
         Exprs dims = dimsOf(type);

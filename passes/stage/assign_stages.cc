@@ -88,12 +88,12 @@ struct AssignStages : mlir::PassWrapper<AssignStages, mlir::OperationPass<mlir::
 
   // From here on the batch's symbol is one microbatch's.
   Status cutBatch(const BlockRules& rules) {
-    auto attr = getOperation()->getAttrOfType<mlir::StringAttr>(kBatchAttr);
-    if (!attr)
+    std::string batch = batchOf(getOperation());
+    if (batch.empty())
       return userError("--microbatches " + std::to_string(pipeline_.microbatches) +
                        ": no input has a symbolic first dim to cut; say which symbol is the batch with --batch");
-    std::string batch = attr.str();
     SW_RETURN_IF_ERROR(checkBatchIndependence(block(), rules, facts_, batch));
+    cutAssumedBatch(getOperation(), pipeline_.microbatches);
     std::vector<SymbolInfo> symbols = symbolsOf(getOperation());
     for (size_t i = 0, n = symbols.size(); i < n; ++i) {
       if (symbols[i].name != batch) continue;

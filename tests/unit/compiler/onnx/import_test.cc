@@ -66,7 +66,18 @@ TEST_F(ImportModel, dims_of_inputs_are_numbers_symbols_expressions_or_named_afte
     EXPECT_EQ(symbol.assumed, symbol.name == "batch" ? 1 : 128);
   }
   EXPECT_THAT(names, ElementsAre("batch", "ids_dim1", "new", "past"));
-  EXPECT_EQ((**module)->getAttr("dist.batch"), mlir::StringAttr::get(&context_, "batch"));
+  EXPECT_EQ(batchOf(**module), "batch");
+}
+
+TEST_F(ImportModel, a_batch_whose_size_is_said_does_not_follow_its_parts) {
+  ImportOptions options;
+  for (int64_t said : {0, 5}) {
+    if (said > 0) options.assumed["b"] = said;
+    auto module = import(parseGraph("(float[b, 2] x) => (float y) { y = Neg(x) }"), options);
+    ASSERT_TRUE(module.ok()) << module.status().message();
+    cutAssumedBatch(**module, 3);
+    EXPECT_EQ(symbolsOf(**module)[0].assumed, said > 0 ? said : 3);
+  }
 }
 
 TEST_F(ImportModel, options_fix_bound_and_assume_symbols) {
@@ -82,7 +93,7 @@ TEST_F(ImportModel, options_fix_bound_and_assume_symbols) {
   EXPECT_EQ(symbols[0].range.max, 40);
   EXPECT_EQ(symbols[0].assumed, 40);
   EXPECT_EQ(symbols[1].assumed, 77);
-  EXPECT_EQ((**module)->getAttr("dist.batch"), nullptr);
+  EXPECT_EQ(batchOf(**module), "");
 }
 
 TEST_F(ImportModel, options_that_name_nothing_are_refused_with_what_there_is) {
