@@ -29,7 +29,7 @@ struct ImportOptions {
 // to be 128, the batch one sample for each part that it is cut into.
 // Small tensors are onnx.Constant, others onnx.Weight; equal references are one op. A node's location is its name, within
 // which value_names.h keeps the names of its results; an op of a function written for another opset has `onnx.opset`; an op
-// with subgraphs has `onnx.subgraphs` and none of their contents.
+// with subgraphs keeps them aside (subgraph.h).
 // kUserError with all that is wrong: inputs without rank or of other types than tensors, element types that the compiler
 // does not know, options that name no symbol.
 StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> importModel(mlir::MLIRContext* context, const ModelFile& model,

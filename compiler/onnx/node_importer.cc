@@ -1,10 +1,13 @@
 #include "compiler/onnx/node_importer.h"
 
+#include <algorithm>
+
 #include "compiler/dist/tensor_type.h"
 #include "compiler/onnx/attributes.h"
 #include "compiler/onnx/external_data.h"
 #include "compiler/onnx/graph_check.h"
 #include "compiler/onnx/onnx_dialect.h"
+#include "compiler/onnx/subgraph.h"
 #include "compiler/onnx/value_names.h"
 
 namespace shardwright {
@@ -86,10 +89,7 @@ mlir::Value NodeImporter::importConstantNode(const onnx::NodeProto& node) {
 
 void NodeImporter::addAttributes(const onnx::NodeProto& node, mlir::OperationState& state) {
   for (const onnx::AttributeProto& attribute : node.attribute()) {
-    if (attribute.has_g() || attribute.graphs_size() > 0) {
-      state.addAttribute("onnx.subgraphs", builder_.getUnitAttr());
-      continue;
-    }
+    if (attribute.has_g() || attribute.graphs_size() > 0) continue;
     auto attr = attributeOf(builder_.getContext(), attribute);
     if (attr.ok())
       state.addAttribute(attribute.name(), *attr);
@@ -98,6 +98,20 @@ void NodeImporter::addAttributes(const onnx::NodeProto& node, mlir::OperationSta
   }
   int opset = opsetOf(node, opset_);
   if (opset != opset_) state.addAttribute("onnx.opset", builder_.getI64IntegerAttr(opset));
+}
+
+bool NodeImporter::importSubgraphs(const onnx::NodeProto& node, mlir::OperationState& state) {
+  bool has = std::any_of(node.attribute().begin(), node.attribute().end(), [](const onnx::AttributeProto& attribute) {
+    return attribute.has_g() || attribute.graphs_size() > 0;
+  });
+  if (!has) return true;
+  llvm::SmallVector<mlir::Value> captured;
+  for (const std::string& name : capturedNames(node)) {
+    captured.push_back(lookup(name));
+    if (!captured.back()) return false;
+  }
+  addSubgraphs(node, captured, state);
+  return true;
 }
 
 void NodeImporter::importNode(const onnx::NodeProto& node) {
@@ -113,6 +127,7 @@ void NodeImporter::importNode(const onnx::NodeProto& node) {
     state.addOperands(value);
   }
   addAttributes(node, state);
+  if (!importSubgraphs(node, state)) return;
   for (int i = 0; i < node.output_size(); ++i) state.addTypes(builder_.getNoneType());
   mlir::Operation* op = builder_.create(state);
   for (int i = 0; i < node.output_size(); ++i)

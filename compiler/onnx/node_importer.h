@@ -31,6 +31,8 @@ class NodeImporter {
  private:
   mlir::Value importConstantNode(const onnx::NodeProto& node);
   void addAttributes(const onnx::NodeProto& node, mlir::OperationState& state);
+  // False where the definition of a value that they read was reported.
+  bool importSubgraphs(const onnx::NodeProto& node, mlir::OperationState& state);
 
   mlir::OpBuilder& builder_;
   int opset_;

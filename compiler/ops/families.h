@@ -27,7 +27,8 @@ namespace shardwright {
   F(attention)                     \
   F(quantization)                  \
   F(contrib)                       \
-  F(contribAttention)
+  F(contribAttention)              \
+  F(controlFlow)
 
 #define SHARDWRIGHT_DECLARE_FAMILY(name) llvm::ArrayRef<Row> name##Rows();
 SHARDWRIGHT_OP_FAMILIES(SHARDWRIGHT_DECLARE_FAMILY)

@@ -120,6 +120,10 @@ struct Row {
   // The integer contents of result 0 where they follow from the operands' known contents (shape computations). Null: never.
   std::optional<Exprs> (*inferValue)(const OpView& op) = nullptr;
 
+  // Of an op with subgraphs (compiler/onnx/subgraph.h): the attribute whose graph import puts in the op's place, where that
+  // follows from the operands' known contents. Null: none ever is.
+  std::optional<llvm::StringRef> (*takenSubgraph)(const OpView& op) = nullptr;
+
   // Operands that are sizes, folded into "static": bit i for operand i.
   uint32_t staticOperands = 0;
 

@@ -91,7 +91,14 @@ Status inferCast(const OpView& op, ResultShapes& results) {
 // Values of shape computations are int64 or int32 throughout, or bool as 0 and 1; a cast to a float type ends them.
 std::optional<Exprs> castValue(const OpView& op) {
   const auto type = static_cast<DType>(op.intAttr("to", 0));
-  if (type != DType::kInt64 && type != DType::kInt32) return std::nullopt;
+  if (type == DType::kBool && op.dtype(0) != DType::kBool) {
+    const std::optional<std::vector<int64_t>> numbers = op.constantInts(0);
+    if (!numbers) return std::nullopt;
+    Exprs truths;
+    for (int64_t number : *numbers) truths.push_back(number != 0);
+    return truths;
+  }
+  if (type != DType::kBool && type != DType::kInt64 && type != DType::kInt32) return std::nullopt;
   return op.value(0);
 }
 

@@ -6,6 +6,7 @@
 #include "compiler/onnx/onnx_dialect.h"
 #include "compiler/onnx/operand_types.h"
 #include "compiler/onnx/schema_function.h"
+#include "compiler/onnx/subgraph.h"
 #include "compiler/onnx/value_names.h"
 #include "compiler/ops/row.h"
 #include "compiler/ops/shape_functions.h"
@@ -27,6 +28,7 @@ bool isLeaf(mlir::Operation* op) { return mlir::isa<NoneOp, ConstantOp, WeightOp
 // Gives every result of @main's body its type, in one walk in order. On the way each op
 // - is brought to the newest opset (row.upgrade);
 // - that has no row is replaced by its ONNX function body, and the walk goes on in the body;
+// - that has subgraphs is replaced by the one that is known to run (row.takenSubgraph), and the walk goes on there;
 // - has its operands that say sizes folded into "static" (row.h);
 // - whose result is an integer tensor that follows from sizes is replaced by onnx.ShapeValue, or by onnx.Constant if bool.
 // Sizes that two operands must share and that nobody has proven to be equal become equalities of the module: a symbol is
@@ -80,9 +82,10 @@ class InferShapes : public mlir::PassWrapper<InferShapes, mlir::OperationPass<ml
 
   // True if the op was replaced by ops that are still to be inferred.
   bool inferOp(mlir::Operation* op) {
-    const Row* row = op->hasAttr("onnx.subgraphs") ? nullptr : rowOf(op);
-    if (!row) return expand(op);
+    const Row* row = rowOf(op);
+    if (!row || (hasSubgraphs(op) && !row->takenSubgraph)) return expand(op);
     if (!hasTypedOperands(op)) return false;  // what they come from was reported
+    if (row->takenSubgraph) return takeSubgraph(op, *row);
     if (!check(op, checkOperandTypes(op, opsetOfOp(op)))) return false;
     mlir::OpBuilder builder(op);
     if (row->upgrade && !check(op, row->upgrade(op, opsetOfOp(op), builder))) return false;
@@ -101,12 +104,23 @@ class InferShapes : public mlir::PassWrapper<InferShapes, mlir::OperationPass<ml
 
   bool expand(mlir::Operation* op) {
     int opset = opsetOfOp(op);
-    if (op->hasAttr("onnx.subgraphs") || !hasSchemaFunction(op, opset)) {
+    if (hasSubgraphs(op) || !hasSchemaFunction(op, opset)) {
       unsupported_[op->getName().getStringRef().drop_front(sizeof "onnx." - 1).str()].push_back(op);
       return false;
     }
     if (!hasTypedOperands(op)) return false;
     return check(op, expandSchemaFunction(op, opset));
+  }
+
+  bool takeSubgraph(mlir::Operation* op, const Row& row) {
+    OpView view(op, facts_);
+    std::optional<llvm::StringRef> taken = row.takenSubgraph(view);
+    if (!taken)
+      return check(op, nodeError(view,
+                                 "which of its graphs runs depends on data, or on sizes that differ between runs; "
+                                 "supported are conditions that follow from the inputs' sizes: fix a symbol with "
+                                 "--dim, or export the model without them"));
+    return check(op, expandSubgraph(op, *taken, opsetOfOp(op)));
   }
 
   int opsetOfOp(mlir::Operation* op) {

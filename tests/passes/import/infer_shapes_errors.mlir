@@ -45,9 +45,17 @@ func.func @types(%x: tensor<6x4xf32>, %i: tensor<4x3xi64>, %b: tensor<6x4xi1>) -
 
 // -----
 
-// Subgraphs are not supported, whatever the op.
-// CHECK: error: has ops that are not supported and have no function body: If (1 node, choice)
-func.func @subgraph(%c: tensor<i1>) -> none {
-  %0 = "onnx.If"(%c) {onnx.subgraphs} : (tensor<i1>) -> none loc("choice")
+// Subgraphs are not supported where none of them is known to run, whatever the op.
+// CHECK: error: has ops that are not supported and have no function body: Loop (1 node, turns)
+func.func @loop(%n: tensor<i64>, %c: tensor<i1>, %x: tensor<5xf32>) -> none {
+  %0 = "onnx.Loop"(%n, %c, %x) {onnx.subgraphs = {body = ""}, onnx.captured = []} : (tensor<i64>, tensor<i1>, tensor<5xf32>) -> none loc("turns")
+  return %0 : none
+}
+
+// -----
+
+func.func @branch(%c: tensor<i1>) -> none {
+  // CHECK: error: loc("choice"): If: which of its graphs runs depends on data
+  %0 = "onnx.If"(%c) {onnx.subgraphs = {then_branch = "", else_branch = ""}, onnx.captured = []} : (tensor<i1>) -> none loc("choice")
   return %0 : none
 }
