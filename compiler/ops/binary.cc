@@ -247,10 +247,10 @@ Row dropout() {
 
 llvm::ArrayRef<Row> binaryRows() {
   static const std::vector<Row> kRows = {
-      binary("Add", fold<ScalarOp::kAdd>, Row::kPartialAll, elementwiseValue<addValue>),
-      binary("Sub", fold<ScalarOp::kSub>, Row::kPartialAll, elementwiseValue<subValue>),
-      binary("Mul", fold<ScalarOp::kMul>, 0b11, elementwiseValue<mulValue>),
-      binary("Div", fold<ScalarOp::kDiv>, 0b01, elementwiseValue<divValue>),
+      withFractions(binary("Add", fold<ScalarOp::kAdd>, Row::kPartialAll, elementwiseValue<addValue>), addFractions),
+      withFractions(binary("Sub", fold<ScalarOp::kSub>, Row::kPartialAll, elementwiseValue<subValue>), subFractions),
+      withFractions(binary("Mul", fold<ScalarOp::kMul>, 0b11, elementwiseValue<mulValue>), mulFractions),
+      withFractions(binary("Div", fold<ScalarOp::kDiv>, 0b01, elementwiseValue<divValue>), divFractions),
       binary("Mod", modBody, 0, elementwiseValue<modValue>),
       binary("Pow", powBody),
       binary("And", fold<ScalarOp::kAnd>, 0, elementwiseValue<andValue>),

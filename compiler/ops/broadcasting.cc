@@ -54,6 +54,7 @@ Row expand() {
   row.ruleFor = expandRule;
   row.infer = inferExpand;
   row.inferValue = expandValue;
+  row.valueMoves = true;
   row.staticOperands = 0b10;
   row.linearIn = 1;
   row.lowering = ViewBody{expandView};

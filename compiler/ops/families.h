@@ -5,6 +5,12 @@
 
 namespace shardwright {
 
+// The row with an inferFractions, for lists of rows.
+inline Row withFractions(Row row, std::optional<SizeFractions> (*inferFractions)(const OpView& op)) {
+  row.inferFractions = inferFractions;
+  return row;
+}
+
 // F(name) for every family: name##Rows() is defined in a file of that name; its rows stay where they are for the life of the
 // process.
 #define SHARDWRIGHT_OP_FAMILIES(F) \

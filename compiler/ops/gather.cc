@@ -146,6 +146,7 @@ Row gather() {
   Row row = indexed<axisDim>("Gather", gatherRule, gatherCall);
   row.infer = inferGather;
   row.inferValue = gatherValue;
+  row.valueMoves = true;
   row.linearIn = 1;
   row.decomposition = ExpandBody{expandConstantGather};
   row.expandOnImport = true;

@@ -1,6 +1,7 @@
 #include "compiler/ops/op_view.h"
 
 #include "compiler/onnx/onnx_dialect.h"
+#include "compiler/ops/size_fractions.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Location.h"
 
@@ -99,7 +100,11 @@ std::optional<Exprs> OpView::value(int operand) const {
   }
   if (auto constant = constantOf(value); constant && constant.getElementType().isIntOrIndex())
     return elementsOf(constant);
-  return std::nullopt;
+  if (divisor_ == 0) return std::nullopt;
+  std::optional<SizeFractions> fractions = sizeFractions(*this, operand);
+  if (!fractions || divisor_ % fractions->divisor != 0) return std::nullopt;
+  for (Expr& numerator : fractions->numerators) numerator = numerator * Expr(divisor_ / fractions->divisor);
+  return std::move(fractions->numerators);
 }
 
 std::optional<std::vector<int64_t>> OpView::constantInts(int operand) const {

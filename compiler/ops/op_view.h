@@ -47,6 +47,17 @@ class OpView {
     if (assumed_ && !facts_->provablyEqual(a, b)) assumed_->push_back({a, b});
   }
 
+  bool canAssume() const { return assumed_ != nullptr; }
+
+  // The same for another op: with these facts and assumptions.
+  OpView of(mlir::Operation* op) const { return OpView(op, *facts_, assumed_); }
+  // This op as if its float operands had integer contents: their numerators over the divisor (size_fractions.h).
+  OpView overDivisor(int64_t divisor) const {
+    OpView view = *this;
+    view.divisor_ = divisor;
+    return view;
+  }
+
   // An axis attribute made non-negative against `rank`.
   int axisAttr(llvm::StringRef name, int64_t otherwise, int rank) const;
 
@@ -62,6 +73,7 @@ class OpView {
   mlir::Operation* op_;
   const Facts* facts_;
   std::vector<SizeEquality>* assumed_;
+  int64_t divisor_ = 0;  // of overDivisor(); 0: float operands have no integer contents
 };
 
 }  // namespace shardwright

@@ -23,6 +23,7 @@ Row viewRow(const char* name, Status (*infer)(const OpView&, ResultShapes&), std
   row.ruleFor = ruleFor;
   row.infer = infer;
   row.inferValue = sameElements;
+  row.valueMoves = true;
   row.linearIn = 1;
   row.lowering = ViewBody{reshapedView};
   return row;
@@ -215,6 +216,7 @@ std::optional<Exprs> transposedValue(const OpView& op) { return valueOfView(op, 
 Row transpose() {
   Row row = viewRow("Transpose", inferTranspose, transposeRule);
   row.inferValue = transposedValue;
+  row.valueMoves = true;
   row.lowering = ViewBody{transposedView};
   return row;
 }

@@ -22,11 +22,14 @@ struct Axis {
 };
 
 std::optional<std::vector<double>> constantNumbers(const OpView& op, int operand) {
-  auto constant = op.has(operand) ? op.operation()->getOperand(operand).getDefiningOp<ConstantOp>() : ConstantOp();
-  if (!constant || !mlir::isa<mlir::FloatType>(constant.value().getElementType())) return std::nullopt;
+  const std::optional<SizeFractions> known = sizeFractions(op, operand);
+  if (!known) return std::nullopt;
   std::vector<double> numbers;
-  for (const llvm::APFloat& value : constant.value().getValues<llvm::APFloat>())
-    numbers.push_back(value.convertToDouble());
+  for (const Expr& numerator : known->numerators) {
+    const std::optional<int64_t> number = numerator.constant();
+    if (!number) return std::nullopt;
+    numbers.push_back(static_cast<double>(*number) / static_cast<double>(known->divisor));
+  }
   return numbers;
 }
 

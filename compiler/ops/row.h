@@ -22,6 +22,7 @@
 
 #include "compiler/codegen/loop_nest.h"
 #include "compiler/ops/op_view.h"
+#include "compiler/ops/size_fractions.h"
 #include "mlir/IR/Builders.h"
 
 namespace shardwright {
@@ -119,6 +120,11 @@ struct Row {
 
   // The integer contents of result 0 where they follow from the operands' known contents (shape computations). Null: never.
   std::optional<Exprs> (*inferValue)(const OpView& op) = nullptr;
+
+  // Whether inferValue gives elements of the operands as they are, so that it serves floats too.
+  bool valueMoves = false;
+  // The contents of a float result 0 that follows from sizes. Null: never, unless valueMoves.
+  std::optional<SizeFractions> (*inferFractions)(const OpView& op) = nullptr;
 
   // Of an op with subgraphs (compiler/onnx/subgraph.h): the attribute whose graph import puts in the op's place, where that
   // follows from the operands' known contents. Null: none ever is.

@@ -56,6 +56,7 @@ Row slice() {
   row.ruleFor = sliceRule;
   row.infer = inferSlice;
   row.inferValue = sliceValue;
+  row.valueMoves = true;
   row.staticOperands = 0b11110;
   row.linearIn = 1;
   row.lowering = ViewBody{sliceView};
@@ -204,6 +205,7 @@ Row concat() {
   row.ruleFor = concatRule;
   row.infer = inferConcat;
   row.inferValue = concatValue;
+  row.valueMoves = true;
   row.linearIn = Row::kPartialAll;
   row.lowering = KernelBody{concatCall};
   return row;

@@ -66,6 +66,7 @@ Row identity() {
   Row row = unary("Identity", identityBody);
   row.flopsPerPoint = 0;
   row.inferValue = valueOfOperand;
+  row.valueMoves = true;
   row.linearIn = 1;
   row.lowering = ViewBody{sameView};
   return row;
@@ -88,7 +89,8 @@ Status inferCast(const OpView& op, ResultShapes& results) {
   return allResults(op, {type, op.dims(0)}, results);
 }
 
-// Values of shape computations are int64 or int32 throughout, or bool as 0 and 1; a cast to a float type ends them.
+// Values of shape computations are int64 or int32 throughout, or bool as 0 and 1; on the way they
+// may be floats (size_fractions.h).
 std::optional<Exprs> castValue(const OpView& op) {
   const auto type = static_cast<DType>(op.intAttr("to", 0));
   if (type == DType::kBool && op.dtype(0) != DType::kBool) {
@@ -99,7 +101,9 @@ std::optional<Exprs> castValue(const OpView& op) {
     return truths;
   }
   if (type != DType::kBool && type != DType::kInt64 && type != DType::kInt32) return std::nullopt;
-  return op.value(0);
+  if (!isFloat(op.dtype(0))) return op.value(0);
+  const std::optional<SizeFractions> fractions = sizeFractions(op, 0);
+  return fractions ? truncated(op, *fractions) : std::nullopt;
 }
 
 std::vector<int> castBody(BodyBuilder& b, const OpView& op, const std::vector<int>& in) {
@@ -111,6 +115,7 @@ Row cast() {
   row.flopsPerPoint = 0;
   row.infer = inferCast;
   row.inferValue = castValue;
+  row.inferFractions = castFractions;
   return row;
 }
 
@@ -159,8 +164,8 @@ llvm::ArrayRef<Row> unaryRows() {
       unary("Abs", scalar<ScalarOp::kAbs>),
       unary("Sqrt", scalar<ScalarOp::kSqrt>),
       unary("Reciprocal", scalar<ScalarOp::kReciprocal>),
-      unary("Floor", scalar<ScalarOp::kFloor>),
-      unary("Ceil", scalar<ScalarOp::kCeil>),
+      withFractions(unary("Floor", scalar<ScalarOp::kFloor>), floorFractions),
+      withFractions(unary("Ceil", scalar<ScalarOp::kCeil>), ceilFractions),
       unary("Round", scalar<ScalarOp::kRound>),
       unary("Sign", scalar<ScalarOp::kSign>),
       negation(),

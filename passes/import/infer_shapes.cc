@@ -98,7 +98,10 @@ class InferShapes : public mlir::PassWrapper<InferShapes, mlir::OperationPass<ml
     // Only now: a folded operand no longer says its type.
     foldStaticOperands(builder, op, *row, facts_);
     if (!assumed.empty() && !check(op, stateEqualities(module_, assumed, facts_))) return false;
-    if (row->inferValue) fold(op, row->inferValue(OpView(op, facts_)));
+    if (!row->inferValue) return false;
+    assumed.clear();
+    fold(op, row->inferValue(view));
+    if (!assumed.empty()) check(op, stateEqualities(module_, assumed, facts_));
     return false;
   }
 

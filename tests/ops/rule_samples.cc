@@ -11,6 +11,10 @@ const std::vector<RuleSample>& ruleSamples() {
       {"variadic", "float[7,5] x, float[5] y, float[7,1] z", "a = Sum(x, y, z) b = Mean(x, y, z) c = Min(x, y, z)"},
       {"compare", "float[7,5] x, float[5] y, bool[7,1] c",
        "a = LessOrEqual(x, y) b = Where(c, x, y) d = Clip(x) e = Not(c)"},
+      {"branch", "float[7,5] x",
+       "s = Shape(x) a = Constant<value_int=1>() d = Gather(s, a) f = Constant<value_int=5>() c = Equal(d, f) "
+       "y = If(c)<then_branch = g () => (float[7,5] t) { t = Relu(x) }, "
+       "else_branch = h () => (float[7,5] e) { e = Neg(x) }>"},
       {"matmul", "float[3,7,5] a, float[5,6] b", "y = MatMul(a, b)"},
       {"matmul_batches", "float[3,1,7,5] a, float[4,5,6] b", "y = MatMul(a, b)"},
       {"matmul_vectors", "float[5] a, float[3,5,6] b, float[6] c",
