@@ -100,8 +100,9 @@ class InferShapes : public mlir::PassWrapper<InferShapes, mlir::OperationPass<ml
     if (!assumed.empty() && !check(op, stateEqualities(module_, assumed, facts_))) return false;
     if (!row->inferValue) return false;
     assumed.clear();
-    fold(op, row->inferValue(view));
-    if (!assumed.empty()) check(op, stateEqualities(module_, assumed, facts_));
+    const std::optional<Exprs> value = row->inferValue(view);
+    fold(op, value);
+    if (value && !assumed.empty()) check(op, stateEqualities(module_, assumed, facts_));
     return false;
   }
 

@@ -111,6 +111,12 @@ class FloatSizesTest(unittest.TestCase):
         self.assertEqual(run.returncode, 2, run.stdout)
         self.assertIn("width", run.stderr)
 
+    def test_a_size_that_becomes_data_is_not_bounded(self):
+        self.save([constant("scale", 1.3, np.float32), constant("k", 0), node("Shape", ["x"], ["shape"]), node("Gather", ["shape", "k"], ["n"], axis=0),
+                   node("Cast", ["n"], ["nf"], to=TensorProto.FLOAT), node("Mul", ["nf", "scale"], ["more"]), node("Cast", ["more"], ["whole"], to=TensorProto.INT64),
+                   node("Cast", ["whole"], ["data"], to=TensorProto.FLOAT), node("Add", ["x", "data"], ["y"])], ["length"])
+        self.check([(11,), ((1 << 22) + 1,)])
+
 
 if __name__ == "__main__":
     unittest.main()
