@@ -21,6 +21,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "models"))
 import make_gpt  # noqa: E402
+from trace_times import chunkSeconds  # noqa: E402
 
 STAGES, MICROBATCHES, LAYERS, PERIOD_US = 4, 4, 8, 5000
 SCHEDULES = {"gpipe": 1, "1f1b": 1, "interleaved:2": 2}
@@ -53,21 +54,6 @@ def simulated(seconds, chunks):
     return 1 - busy / (STAGES * max(free))
 
 
-def chunkSeconds(trace, run):
-    """By rank and chunk, the mean time of an action of that run, its receives left out."""
-    sums = {}
-    for event in json.loads(trace.read_text())["traceEvents"]:
-        if event["ph"] != "X" or event["args"]["run"] != run:
-            continue
-        key = event["tid"], event["args"]["chunk"]
-        if event["cat"] == "chunk":
-            sums[key] = sums.get(key, 0) + event["dur"]
-        elif event["args"].get("op") == "receive":
-            sums[key] = sums.get(key, 0) - event["dur"]
-    chunks = 1 + max(chunk for _, chunk in sums)
-    return [[sums[rank, chunk] / 1e6 / MICROBATCHES for chunk in range(chunks)] for rank in range(STAGES)]
-
-
 def measure(args, folder, schedule, groups):
     plan, trace = folder / "plan", folder / "trace.json"
     subprocess.run([args.bin / "shardc", folder / "model.onnx", "-o", plan, "--mesh", f"pp={STAGES}", "--microbatches", str(MICROBATCHES),
@@ -80,7 +66,7 @@ def measure(args, folder, schedule, groups):
     measured = json.loads(view.stdout)["measured"]
     if args.draw:
         print(subprocess.run([args.bin / "shardview", plan, "--trace", trace], check=True, capture_output=True, text=True).stdout)
-    return measured["idleFraction"], measured["seconds"], chunkSeconds(trace, measured["run"])
+    return measured["idleFraction"], measured["seconds"], chunkSeconds(trace, measured["run"], MICROBATCHES)
 
 
 def main():
