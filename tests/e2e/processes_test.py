@@ -42,6 +42,15 @@ class ProcessesTest(model_jobs.ModelJobs):
             counted = self.checkJob(limited, "gpt2", plan, data, self.bitsOf(plan, data), transport)
             self.assertGreater(counted["messageBytes"], 0)
 
+    def test_several_programs_of_one_job_follow_each_other(self):
+        """A process may begin the next one while others still end the last one."""
+        plan, data = self.compile("gpt2", "--mesh", "pp=2,tp=2"), self.dataOf("gpt2")
+        once = f"'{built_tools.BIN}/shardrun' '{plan}' --data '{data}' --check"
+        run = subprocess.run(["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "4", "sh", "-c", f"{once} && {once} && {once}"],
+                             capture_output=True, text=True, timeout=300)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.assertEqual(run.stdout.count("1 run: "), 3, run.stdout)
+
     def test_on_one_host_srun_needs_no_mpi(self):
         plan, data = self.compile("gpt2", "--mesh", "pp=2,tp=2"), self.dataOf("gpt2")
         bits = self.bitsOf(plan, data)

@@ -60,7 +60,7 @@ TEST(HostTransport, messages_arrive_whole_and_in_order_whatever_their_size) {
   std::vector<Transport::Handle> sending(sent.size());
   for (size_t i = 0; i < sent.size(); ++i)
     ASSERT_EQ(two->send(0, sent[i].data(), static_cast<int64_t>(sent[i].size()), sending[i]), 0);
-  EXPECT_EQ(two->finished(sending[1]), 0);  // more than a socket holds
+  EXPECT_EQ(two->finished(sending[0]), 0);  // nobody has welcomed it
   for (size_t i = 0; i < sent.size(); ++i) {
     Received received = nextAt(*zero, *two, sending.back());
     EXPECT_EQ(received.process, 2);
@@ -129,18 +129,47 @@ TEST(HostTransport, what_a_process_sent_before_it_ended_still_comes) {
   Words words = wordsOf(17, 6);
   Transport::Handle sending;
   ASSERT_EQ(one->send(0, words.data(), 17, sending), 0);
-  ASSERT_EQ(one->finished(sending), 1);
+  Transport::Handle message, transfer;
+  int32_t process = -1;
+  int64_t count = 0;
+  while (one->finished(sending) == 0) EXPECT_EQ(zero->arrived(process, count, message), 0);
   one = nullptr;
-  auto nobody = makeHostTransport(jobOf(2, 1));
-  EXPECT_EQ(nextAt(*zero, *nobody, sending).words, words);
+  while (zero->arrived(process, count, message) == 0) continue;
+  Words received(static_cast<size_t>(count));
+  zero->receive(message, received.data(), count, transfer);
+  EXPECT_EQ(zero->finished(transfer), 1);
+  EXPECT_EQ(received, words);
+}
+
+// As of two programs that a launcher's script starts one after the other.
+TEST(HostTransport, the_next_program_of_a_job_does_not_take_the_last_one_for_its_own) {
+  auto zero = joined(2, 0), one = joined(2, 1);
+  Words words = wordsOf(11, 9), next = wordsOf(13, 10);
+  Transport::Handle sending, sendingNext, message;
+  ASSERT_EQ(one->send(0, words.data(), 11, sending), 0);
+  EXPECT_EQ(nextAt(*zero, *one, sending).words, words);
+  one = nullptr;
+  auto nextOne = joined(2, 1);
+  ASSERT_EQ(nextOne->send(0, next.data(), 13, sendingNext), 0);
+  int32_t process = -1;
+  int64_t count = 0;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(nextOne->finished(sendingNext), 0);
+    EXPECT_EQ(zero->arrived(process, count, message), 0);
+  }
+  zero = nullptr;
+  auto nextZero = joined(2, 0);
+  EXPECT_EQ(nextAt(*nextZero, *nextOne, sendingNext).words, next);
 }
 
 TEST(HostTransport, what_is_sent_to_a_process_that_has_ended_is_dropped) {
   auto zero = joined(2, 0), one = joined(2, 1);
   Words words = wordsOf(400009, 7);
-  Transport::Handle sending, next;
+  Transport::Handle sending, next, message;
   ASSERT_EQ(one->send(0, words.data(), static_cast<int64_t>(words.size()), sending), 0);
-  EXPECT_EQ(one->finished(sending), 0);
+  int32_t process = -1;
+  int64_t count = 0;
+  while (zero->arrived(process, count, message) == 0) EXPECT_EQ(one->finished(sending), 0);
   zero = nullptr;
   EXPECT_EQ(one->finished(sending), 1);
   ASSERT_EQ(one->send(0, words.data(), 1, next), 0);
@@ -156,7 +185,7 @@ TEST(HostTransport, messages_allocate_nothing_once_as_many_have_waited) {
     int64_t count = 0;
     for (Transport::Handle& each : sending) one->send(0, words.data(), 33, each);
     for (Transport::Handle& each : sending) {
-      while (zero->arrived(process, count, message) == 0) continue;
+      while (zero->arrived(process, count, message) == 0) one->finished(each);
       zero->receive(message, target.data(), count, transfer);
       while (zero->finished(transfer) == 0) continue;
       one->finished(each);
