@@ -39,6 +39,7 @@ struct Session::State {
 
   Status startRanks();
   Status awaitRanks();
+  Status beginTogether();
   Status gather(const std::vector<TensorView>& out);
   StatusOr<std::vector<int64_t>> bind(const std::vector<TensorView>& tensors) const;
   Status checkOutputs(const std::vector<std::vector<int64_t>>& dims, const std::vector<TensorView>& given) const;
@@ -259,6 +260,7 @@ Status Session::State::run(const std::vector<TensorView>& in, const std::vector<
   outputData.clear();
   for (const TensorView& tensor : in) inputData.push_back(tensor.data);
   for (const TensorView& tensor : out) outputData.push_back(tensor.data);
+  if (others && options.trace) SW_RETURN_IF_ERROR(broken = beginTogether());
   countdown->begin(static_cast<int>(ranks.size()));
   size_t first = static_cast<size_t>(fabric->firstRank());
   for (size_t r = 0; r < ranks.size(); ++r) {
@@ -268,6 +270,14 @@ Status Session::State::run(const std::vector<TensorView>& in, const std::vector<
   broken = awaitRanks();
   if (broken.ok() && others) broken = gather(out);
   return broken;
+}
+
+// A process that is through with a run may begin the next one while others end the last, with what needs nothing of them;
+// where runs are looked at one by one, none begins before the first process does.
+Status Session::State::beginTogether() {
+  if (options.processes->process() > 0) return others->receiveFrom(0).status();
+  for (int process = 1; process < options.processes->numProcesses(); ++process) others->sendTo(process, {});
+  return Status();
 }
 
 // The first process then has all that the ranks of the others wrote and noted.

@@ -57,6 +57,14 @@ class TraceTest(given_models.GivenModels):
                 around.append(end)
         return threads
 
+    def checkRunsApart(self, events, clockError):
+        """No rank begins a run while another one is in the last."""
+        runs = sorted({event["args"]["run"] for event in events})
+        for last, run in zip(runs, runs[1:]):
+            end = max(event["ts"] + event["dur"] for event in events if event["args"]["run"] == last)
+            begin = min(event["ts"] for event in events if event["args"]["run"] == run)
+            self.assertGreaterEqual(begin, end - 2 * clockError)
+
     def checkTrace(self, plan, trace):
         plan, view = plan, json.loads(self.view(plan, "--json"))
         content = json.loads(trace.read_text())
@@ -76,6 +84,7 @@ class TraceTest(given_models.GivenModels):
                 for op, total in [*view["collectives"][stage].items(), *view["transfers"][stage].items()] if first else []:
                     bytesSeen = sum(event["args"].get("bytes", 0) for event in ofRun if event["args"].get("op") == op)
                     self.assertEqual(bytesSeen, total["bytes"], f"{op} of stage {stage}")
+        self.checkRunsApart([event for events in threads.values() for event in events], content["otherData"]["clockErrorMicroseconds"])
         measured = json.loads(self.view(plan, "--trace", trace, "--json"))["measured"]
         self.assertEqual(measured["runs"], RUNS)
         self.assertTrue(0 <= measured["idleFraction"] < 1)
