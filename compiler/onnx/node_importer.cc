@@ -105,12 +105,13 @@ bool NodeImporter::importSubgraphs(const onnx::NodeProto& node, mlir::OperationS
     return attribute.has_g() || attribute.graphs_size() > 0;
   });
   if (!has) return true;
+  const std::vector<std::string> names = capturedNames(node);
   llvm::SmallVector<mlir::Value> captured;
-  for (const std::string& name : capturedNames(node)) {
+  for (const std::string& name : names) {
     captured.push_back(lookup(name));
     if (!captured.back()) return false;
   }
-  addSubgraphs(node, captured, state);
+  addSubgraphs(node, names, captured, state);
   return true;
 }
 

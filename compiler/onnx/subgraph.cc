@@ -56,14 +56,14 @@ std::vector<std::string> capturedNames(const onnx::NodeProto& node) {
   return captured;
 }
 
-void addSubgraphs(const onnx::NodeProto& node, llvm::ArrayRef<mlir::Value> captured, mlir::OperationState& state) {
+void addSubgraphs(const onnx::NodeProto& node, llvm::ArrayRef<std::string> names, llvm::ArrayRef<mlir::Value> captured,
+                  mlir::OperationState& state) {
   mlir::Builder builder(state.getContext());
   llvm::SmallVector<mlir::NamedAttribute> graphs;
   for (const onnx::AttributeProto& attribute : node.attribute())
     if (attribute.has_g())
       graphs.push_back(
           builder.getNamedAttr(attribute.name(), builder.getStringAttr(attribute.g().SerializeAsString())));
-  std::vector<std::string> names = capturedNames(node);
   std::vector<llvm::StringRef> refs(names.begin(), names.end());
   state.addOperands(captured);
   state.addAttribute(kSubgraphs, builder.getDictionaryAttr(graphs));

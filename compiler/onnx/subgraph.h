@@ -16,8 +16,9 @@ namespace shardwright {
 
 // The names that the node's subgraphs read and do not define, in the order of their first uses.
 std::vector<std::string> capturedNames(const onnx::NodeProto& node);
-// Adds what the header says of the node's subgraphs; `captured` are the values of capturedNames.
-void addSubgraphs(const onnx::NodeProto& node, llvm::ArrayRef<mlir::Value> captured, mlir::OperationState& state);
+// Adds what the header says of the node's subgraphs; `captured` are the values of `names`, which are capturedNames'.
+void addSubgraphs(const onnx::NodeProto& node, llvm::ArrayRef<std::string> names, llvm::ArrayRef<mlir::Value> captured,
+                  mlir::OperationState& state);
 
 bool hasSubgraphs(mlir::Operation* op);
 // Replaces the op by the nodes of the subgraph of this attribute, whose names then begin with the op's: "If_3/Squeeze_0". The

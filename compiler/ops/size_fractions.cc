@@ -67,16 +67,21 @@ bool isWithin(const OpView& op, Expr e, int64_t limit) {
   return true;
 }
 
-// All over one divisor; nothing where the result's type cannot hold one.
-std::optional<SizeFractions> together(const OpView& op, const std::vector<Fraction>& fractions) {
+SizeFractions overOneDivisor(const std::vector<Fraction>& fractions) {
   SizeFractions all;
   for (const Fraction& fraction : fractions) all.divisor = std::max(all.divisor, fraction.divisor);
-  for (const Fraction& fraction : fractions) {
-    const Expr numerator = op.facts().simplify(fraction.numerator);
-    if (!isWithin(op, numerator, largestExact(op.result(0).dtype))) return std::nullopt;
-    all.numerators.push_back(numerator * Expr(all.divisor / fraction.divisor));
-  }
+  for (const Fraction& fraction : fractions)
+    all.numerators.push_back(fraction.numerator * Expr(all.divisor / fraction.divisor));
   return all;
+}
+
+// All over one divisor; nothing where the result's type cannot hold one.
+std::optional<SizeFractions> together(const OpView& op, std::vector<Fraction> fractions) {
+  for (Fraction& fraction : fractions) {
+    fraction.numerator = op.facts().simplify(fraction.numerator);
+    if (!isWithin(op, fraction.numerator, largestExact(op.result(0).dtype))) return std::nullopt;
+  }
+  return overOneDivisor(fractions);
 }
 
 // Numbers are computed as the model would, in its floats; other sizes exactly, by `exact`.
@@ -106,6 +111,17 @@ std::optional<SizeFractions> elementwise(const OpView& op, Compute compute, Exac
   return together(op, results);
 }
 
+// a + Sign·b.
+template <int Sign>
+std::optional<SizeFractions> sum(const OpView& op) {
+  return elementwise(
+      op, [](double a, double b) { return a + Sign * b; },
+      [](const Fraction& a, const Fraction& b) -> std::optional<Fraction> {
+        const SizeFractions both = overOneDivisor({a, {b.numerator * Expr(Sign), b.divisor}});
+        return Fraction{both.numerators[0] + both.numerators[1], both.divisor};
+      });
+}
+
 template <typename Exact>
 std::optional<SizeFractions> rounding(const OpView& op, Exact exact) {
   const std::optional<SizeFractions> x = sizeFractions(op, 0);
@@ -119,18 +135,14 @@ std::optional<SizeFractions> rounding(const OpView& op, Exact exact) {
 std::optional<SizeFractions> ofConstant(ConstantOp constant) {
   mlir::DenseElementsAttr elements = constant.value();
   std::vector<Fraction> fractions;
-  SizeFractions all;
   for (llvm::APFloat value : elements.getValues<llvm::APFloat>()) {
     bool losesInfo = false;
     value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
     const std::optional<Fraction> fraction = fractionOf(value.convertToDouble());
     if (!fraction) return std::nullopt;
     fractions.push_back(*fraction);
-    all.divisor = std::max(all.divisor, fraction->divisor);
   }
-  for (const Fraction& fraction : fractions)
-    all.numerators.push_back(fraction.numerator * Expr(all.divisor / fraction.divisor));
-  return all;
+  return overOneDivisor(fractions);
 }
 
 // Elements that the op moves: inferValue's, of numerators over one divisor.
@@ -178,23 +190,8 @@ std::optional<SizeFractions> castFractions(const OpView& op) {
   return together(op, fractions);
 }
 
-std::optional<SizeFractions> addFractions(const OpView& op) {
-  return elementwise(
-      op, [](double a, double b) { return a + b; },
-      [](const Fraction& a, const Fraction& b) -> std::optional<Fraction> {
-        const int64_t divisor = std::max(a.divisor, b.divisor);
-        return Fraction{a.numerator * Expr(divisor / a.divisor) + b.numerator * Expr(divisor / b.divisor), divisor};
-      });
-}
-
-std::optional<SizeFractions> subFractions(const OpView& op) {
-  return elementwise(
-      op, [](double a, double b) { return a - b; },
-      [](const Fraction& a, const Fraction& b) -> std::optional<Fraction> {
-        const int64_t divisor = std::max(a.divisor, b.divisor);
-        return Fraction{a.numerator * Expr(divisor / a.divisor) - b.numerator * Expr(divisor / b.divisor), divisor};
-      });
-}
+std::optional<SizeFractions> addFractions(const OpView& op) { return sum<1>(op); }
+std::optional<SizeFractions> subFractions(const OpView& op) { return sum<-1>(op); }
 
 std::optional<SizeFractions> mulFractions(const OpView& op) {
   return elementwise(
