@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/comm/processes/life_stream.h"
 #include "runtime/comm/processes/ring_queue.h"
+#include "runtime/comm/processes/sockets.h"
 
 namespace shardwright {
 namespace {

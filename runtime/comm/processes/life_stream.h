@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace shardwright {
@@ -41,15 +40,5 @@ class LifeStream {
   bool open_ = true;
   std::string unsent_, received_;
 };
-
-// Sockets that listen: one that processes of this host and user find by the job's name, which vanishes with the process, and
-// one for other hosts, whose addresses are "1.2.3.4:567 [ab::cd]:567". -1 where the system refuses.
-int listenInside(const std::string& job);
-std::pair<int, std::string> listenOutside();
-// The next connection; -1 if there is none.
-int acceptFrom(int listening);
-// -1 where nobody listens. The second may turn out not to lead anywhere later.
-int connectInside(const std::string& job);
-int connectOutside(const std::string& address);
 
 }  // namespace shardwright

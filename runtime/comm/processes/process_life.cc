@@ -10,6 +10,8 @@
 #include <sstream>
 #include <tuple>
 
+#include "runtime/comm/processes/sockets.h"
+
 namespace shardwright {
 namespace {
 
